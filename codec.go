@@ -1,0 +1,178 @@
+package beaker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Codec turns one value into bytes and back. It is used concurrently. Values that
+// were encoded by an earlier release of the application must still decode: sessions
+// outlive deploys.
+type Codec interface {
+	// Encode returns v's bytes; it does not keep v.
+	Encode(v any) ([]byte, error)
+	// Decode stores the value in what ptr points to. For a pointer to an empty
+	// interface it chooses the type. It does not keep data.
+	Decode(data []byte, ptr any) error
+}
+
+// JSON is the default codec: encoding/json. Decoded into an empty interface, an
+// integer is an int64, or a json.Number if it does not fit, and a number with a
+// fraction or an exponent is a float64, the same before the session was saved and
+// after. A null does not decode into a type that has none.
+type JSON struct{}
+
+// Encode is json.Marshal.
+func (JSON) Encode(v any) ([]byte, error) {
+	// What sessions hold most are short strings and integers: the same bytes without
+	// reflection.
+	switch v := v.(type) {
+	case string:
+		if plain(v) {
+			b := make([]byte, 0, len(v)+2)
+			return append(append(append(b, '"'), v...), '"'), nil
+		}
+	case int:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(nil, v, 10), nil
+	case bool:
+		return strconv.AppendBool(nil, v), nil
+	}
+	return json.Marshal(v)
+}
+
+// plain reports whether s is its own JSON form: printable ASCII that encoding/json
+// does not escape.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+var errNull = errors.New("null has no value of this type")
+
+// Decode is json.Unmarshal but for what the type's comment says.
+func (JSON) Decode(data []byte, ptr any) error {
+	switch p := ptr.(type) {
+	case *any:
+		v, err := decodeAny(data)
+		if err != nil {
+			return err
+		}
+		*p = v
+		return nil
+	case *string:
+		if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' {
+			if s := string(data[1 : n-1]); plain(s) {
+				*p = s
+				return nil
+			}
+		}
+	case *int64:
+		if v, err := strconv.ParseInt(string(data), 10, 64); err == nil && data[0] != '+' {
+			*p = v
+			return nil
+		}
+	case *int:
+		if v, err := strconv.Atoi(string(data)); err == nil && data[0] != '+' {
+			*p = v
+			return nil
+		}
+	}
+	if string(data) == "null" && !takesNull(ptr) {
+		return errNull
+	}
+	return json.Unmarshal(data, ptr)
+}
+
+func takesNull(ptr any) bool {
+	if _, ok := ptr.(json.Unmarshaler); ok {
+		return true
+	}
+	switch reflect.TypeOf(ptr).Elem().Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		return true
+	}
+	return false
+}
+
+func decodeAny(data []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if dec.InputOffset() != int64(len(bytes.TrimRight(data, " \t\r\n"))) {
+		return nil, errors.New("bytes after the value")
+	}
+	return numbers(v), nil
+}
+
+// numbers replaces each json.Number in v.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if strings.ContainsAny(string(v), ".eE") {
+			if f, err := v.Float64(); err == nil {
+				return f
+			}
+			return v
+		}
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		return v
+	case map[string]any:
+		for k, e := range v {
+			v[k] = numbers(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = numbers(e)
+		}
+	}
+	return v
+}
+
+// EncodeError is what Session.Err returns after Set was given a value that the codec
+// cannot encode. The name keeps the value that it had.
+type EncodeError struct {
+	Name string
+	Err  error
+}
+
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("beaker: value %q does not encode: %v", e.Name, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+// DecodeError means that a value is there and does not decode into the type asked
+// for. It stays where it is.
+type DecodeError struct {
+	Name string
+	Type string // the Go type asked for
+	Err  error
+}
+
+// Error leaves out the codec's error, which may quote the value.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("beaker: value %q does not decode as %s", e.Name, e.Type)
+}
+
+// Unwrap returns the codec's error, which may quote the value.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// ErrNoValue means that there is no value of that name.
+var ErrNoValue = errors.New("beaker: no such value")

@@ -1,0 +1,238 @@
+package beaker
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// cookieDebt says which cookie the response owes the browser.
+type cookieDebt int
+
+const (
+	cookieNone cookieDebt = iota
+	// cookieRefresh repeats the cookie, with a later expiry, other attributes or under
+	// a newer secret. It is sent only if the store has just confirmed that this request
+	// holds the current proof: a late response must not bring back a replaced cookie.
+	cookieRefresh
+	cookieNew    // the session was created or given a new secret
+	cookieExpire // the session was ended
+)
+
+// delivery says whether the response that is about to begin can carry a cookie.
+type delivery bool
+
+const (
+	deliver       delivery = true
+	withoutCookie delivery = false
+)
+
+// commit saves the session and completes the headers, once, before anything is sent.
+// If it fails, the error page has been sent in the handler's stead, and this and each
+// later call returns why.
+func (rq *request) commit(status int, d delivery) error {
+	if rq.sent {
+		return rq.failed
+	}
+	rq.sent = true
+	s := rq.loaded()
+	if s == nil {
+		return nil // never touched: nothing to do, nothing to say
+	}
+	h := rq.w.Header()
+	addVary(h)
+	line, err := s.settle(rq, status, d)
+	if err != nil {
+		rq.replace(h, err)
+		return err
+	}
+	if line != "" {
+		rq.addCookie(h, line)
+	}
+	return nil
+}
+
+// finish commits what no write has committed, and saves what changed since.
+func (rq *request) finish() {
+	_ = rq.commit(http.StatusOK, deliver) // the response tells
+	s := rq.loaded()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rq.failed == nil && (s.p.values() || s.p.idle != 0 || s.p.absolute != 0) && s.state == stateLive && !rq.expired(s) {
+		// A stream that went on after its headers: nothing can be answered any more.
+		if _, err := s.flush(rq.parent, false); err != nil {
+			s.m.observe(rq.parent, Event{Name: EventLate, Handle: Handle(s.key), Err: err})
+		}
+	}
+	s.finished = true
+}
+
+// expired reports whether the request's time is over: http.TimeoutHandler has
+// answered, or will, and nothing that the handler does counts any more. That the
+// client is gone is another matter.
+func (rq *request) expired(s *Session) bool {
+	return errors.Is(rq.parent.Err(), context.DeadlineExceeded) || errors.Is(s.context().Err(), context.DeadlineExceeded)
+}
+
+// settle does the session's part of the commit and returns the Set-Cookie line, if any.
+func (s *Session) settle(rq *request, status int, d delivery) (line string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.sent = true }()
+	if rq.expired(s) && (s.dirty() || s.undead) {
+		if status >= 500 {
+			return "", nil // the timeout's own answer: it promises nothing
+		}
+		return "", context.DeadlineExceeded
+	}
+	confirmed, err := s.flush(rq.parent, false)
+	if err != nil {
+		return "", err
+	}
+	if d == withoutCookie {
+		return "", nil
+	}
+	return s.cookieLine(rq, confirmed), nil
+}
+
+// dirty reports whether flush has more to do than a touch.
+func (s *Session) dirty() bool {
+	p := &s.p
+	return s.err != nil || p.values() && s.saves(false) || p.idle != 0 || p.absolute != 0 || p.subject != nil || p.rotate || p.cookie != nil || p.save
+}
+
+// saves reports whether changed values are to be saved.
+func (s *Session) saves(all bool) bool {
+	return all || s.p.save || s.m.cfg.Save == SaveOnChange
+}
+
+// owesCookie reports whether the response must carry a cookie, so that a connection
+// without a response would lose it.
+func (s *Session) owesCookie() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case stateNew:
+		if s.creates(false) {
+			return true
+		}
+	case stateLive:
+		if s.p.rotate {
+			return true
+		}
+	}
+	return s.owed == cookieNew || s.owed == cookieExpire
+}
+
+func (s *Session) cookieLine(rq *request, confirmed bool) string {
+	style := s.m.style(rq.r)
+	switch s.owed {
+	case cookieNone:
+		return ""
+	case cookieExpire:
+		return style.line("", s.attributes(), -1, time.Unix(1, 0))
+	case cookieRefresh:
+		if !confirmed || s.previous {
+			return ""
+		}
+	case cookieNew:
+	}
+	if s.state != stateLive {
+		return ""
+	}
+	attrs := s.attributes()
+	maxAge, expires := attrs.Expires.lifetime(s.m.now(), s.record().Expires())
+	s.m.warnUndeliverable(rq, style)
+	return style.line(style.tokens.issue(&s.cred), attrs, maxAge, expires)
+}
+
+func (st *style) line(value string, a *CookieAttributes, maxAge time.Duration, expires time.Time) string {
+	if !st.secure {
+		// Over plain HTTP browsers refuse what needs Secure.
+		plain := *a
+		plain.Partitioned = false
+		if plain.SameSite == http.SameSiteNoneMode {
+			plain.SameSite = http.SameSiteLaxMode
+		}
+		a = &plain
+	}
+	return setCookie(st.name, value, a, st.secure, maxAge, expires)
+}
+
+func addVary(h http.Header) {
+	for _, line := range h["Vary"] {
+		for field := range strings.SplitSeq(line, ",") {
+			if f := strings.TrimSpace(field); f == "*" || strings.EqualFold(f, "Cookie") {
+				return
+			}
+		}
+	}
+	h.Add("Vary", "Cookie")
+}
+
+// addCookie puts the line in place of an earlier one of the same name, and keeps the
+// response out of caches: what carries a session's cookie is nobody else's.
+func (rq *request) addCookie(h http.Header, line string) {
+	name, _, _ := strings.Cut(line, "=")
+	all := h["Set-Cookie"]
+	all = slices.DeleteFunc(all, func(l string) bool { return strings.HasPrefix(l, name+"=") })
+	h["Set-Cookie"] = append(all, line)
+	noStore(h)
+	if outer := rq.outer(); outer != nil {
+		outer.inner = append(outer.inner, line)
+	}
+}
+
+func noStore(h http.Header) {
+	for _, line := range h["Cache-Control"] {
+		for d := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(d), "no-store") {
+				return
+			}
+		}
+	}
+	h.Set("Cache-Control", "no-store")
+}
+
+// outer returns the request of the manager that is wrapped around this one, if any.
+func (rq *request) outer() *request {
+	for w := rq.w; ; {
+		if o, ok := w.(interface{ beakerRequest() *request }); ok {
+			return o.beakerRequest()
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+}
+
+// replaced are the headers that describe a representation which is not sent.
+var replaced = [...]string{
+	"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
+	"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Digest", "Etag", "Expires", "Last-Modified",
+	"Link", "Location", "Refresh", "Repr-Digest", "Trailer",
+}
+
+// replace sends the error page in place of the handler's response.
+func (rq *request) replace(h http.Header, err error) {
+	rq.failed = err
+	for _, name := range replaced {
+		h.Del(name)
+	}
+	// The handler's cookies belong to a response that did not happen. Those of a
+	// manager that is wrapped by this one stand for something that is stored.
+	if kept := slices.DeleteFunc(h["Set-Cookie"], func(l string) bool { return !slices.Contains(rq.inner, l) }); len(kept) > 0 {
+		h["Set-Cookie"] = kept
+	} else {
+		h.Del("Set-Cookie")
+	}
+	rq.m.answer(rq.w, rq.r, err)
+}

@@ -1,0 +1,2 @@
+// Package beaker keeps HTTP sessions.
+package beaker

@@ -1,0 +1,3 @@
+module github.com/seed12c5fab1/beaker
+
+go 1.25.0

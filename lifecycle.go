@@ -1,0 +1,198 @@
+package beaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// RegenerateOption is an option of Session.Regenerate.
+type RegenerateOption func(*pending)
+
+// Grace lets requests that are under way with the replaced cookie go on for d, at
+// most a minute: they read and write, and get no cookie. Without it they find no
+// session, and their writes are answered with ErrEnded.
+func Grace(d time.Duration) RegenerateOption { return func(p *pending) { p.grace = d } }
+
+const maxGrace = time.Minute
+
+// Regenerate gives the session a new secret when it is saved; everything else stays,
+// the handle too. The cookie that the browser had opens nothing from then on. Do it
+// from time to time, for example daily; at sign-in SetSubject does it.
+//
+// If two requests do it at once, one of them wins, and the other's response simply
+// brings no cookie. A new session has a new secret anyway.
+func (s *Session) Regenerate(opts ...RegenerateOption) error {
+	return s.lifecycle(func() error {
+		var p pending
+		for _, o := range opts {
+			o(&p)
+		}
+		if p.grace < 0 || p.grace > maxGrace {
+			return fmt.Errorf("beaker: a grace of %v is not between 0 and %v", p.grace, maxGrace)
+		}
+		if s.state == stateLive && !s.previous {
+			s.p.rotate, s.p.grace = true, p.grace
+		}
+		return nil
+	})
+}
+
+// SetSubject says whose session it is from now on: the application's own id of the
+// user, UTF-8 without control characters, at most 255 bytes. Call it at each sign-in
+// and whenever the user's rights change (OWASP ASVS 7.2.4). It makes the session
+// findable for List and RevokeAll, gives it a new secret without any grace, so that a
+// cookie that was planted before is worth nothing, and starts a new absolute deadline.
+// The empty subject makes the session anonymous again.
+//
+// It takes effect when the session is saved. If the subject is revoked while this
+// request is under way, the save fails with [ErrRevoked].
+func (s *Session) SetSubject(subject string) error {
+	if err := checkSubject(subject); err != nil {
+		return err
+	}
+	return s.lifecycle(func() error {
+		s.p.subject = &subject
+		s.p.rotate, s.p.grace = s.state == stateLive, 0
+		return nil
+	})
+}
+
+// SetCookieAttributes gives this session's cookie attributes of its own, all of them,
+// for as long as it lives: change what CookieAttributes returns. It refuses what
+// browsers would. A cookie that was sent before with another domain or path stays in
+// the browser beside the new one; both mean this session.
+func (s *Session) SetCookieAttributes(a CookieAttributes) error {
+	if a.Path == "" {
+		a.Path = "/"
+	}
+	if a.SameSite == 0 {
+		a.SameSite = s.m.cfg.Cookie.SameSite
+	}
+	var errs []error
+	for _, p := range a.problems(s.m.cfg.Cookie.Name) {
+		errs = append(errs, fmt.Errorf("beaker: cookie attributes: %s %s", p.Field, p.Remedy))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return s.lifecycle(func() error {
+		s.p.cookie = &a
+		return nil
+	})
+}
+
+// SetIdleTimeout changes the idle timeout of this session only: at least a second, or
+// NoLimit. Another value is refused as Set refuses one.
+func (s *Session) SetIdleTimeout(d time.Duration) {
+	if d < time.Second || d > NoLimit {
+		s.fail(fmt.Errorf("beaker: an idle timeout of %v is not possible: give at least a second, or NoLimit", d))
+		return
+	}
+	s.change(func() { s.p.idle = d })
+}
+
+// SetAbsoluteTimeout changes the absolute timeout of this session only, counted from
+// when its subject was set, or else from when it began: at least a second, and not
+// NoLimit. "Remember me" is this and SetIdleTimeout at sign-in. Another value is
+// refused as Set refuses one.
+func (s *Session) SetAbsoluteTimeout(d time.Duration) {
+	if d < time.Second || d > maxAbsolute {
+		s.fail(fmt.Errorf("beaker: an absolute timeout of %v is not possible: give at least a second and an end", d))
+		return
+	}
+	s.change(func() { s.p.absolute = d })
+}
+
+// lifecycle runs f if something that needs a cookie is possible.
+func (s *Session) lifecycle(f func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	switch {
+	case s.inUpdate:
+		return ErrInUpdate
+	case s.anyProof:
+		return errDetached
+	case s.sent:
+		return ErrCommitted
+	}
+	return f()
+}
+
+// Destroy ends the session, now: when it returns nil, the session is gone from the
+// store and no request under way brings it back. The response tells the browser to
+// forget the cookie. Whatever is set afterwards is refused; use Invalidate to go on
+// with a new session.
+//
+// After an error the session may still be alive. The end of the request tries once
+// more, and the response is an error page if that fails too: a logout that did not
+// happen never looks like one that did. It goes on when the client disconnects.
+func (s *Session) Destroy(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.destroy(ctx)
+}
+
+func (s *Session) destroy(ctx context.Context) error {
+	switch {
+	case s.inUpdate:
+		return ErrInUpdate
+	case s.state == stateInert:
+		err := inertError(s.cause)
+		s.failLocked(err)
+		return err
+	case s.state == stateEnded:
+		// It lives on under a secret that this request does not have.
+		s.failLocked(ErrEnded)
+		return ErrEnded
+	case s.state == stateDestroyed && !s.undead:
+		return nil
+	}
+	stored := s.state == stateLive || s.undead
+	s.p, s.err = pending{}, nil
+	s.state = stateDestroyed
+	if stored {
+		s.undead = true
+		if err := s.m.remove(ctx, s.key); err != nil {
+			return err
+		}
+		s.undead = false
+		s.m.observe(ctx, Event{Name: EventDestroy, Handle: Handle(s.key), Subject: s.base.subject})
+		if s.base.cookie != nil {
+			s.own = s.base.cookie // the expiring cookie must have the same domain and path
+		}
+		s.base, s.applied = nil, nil
+	}
+	s.owed = cookieNone // also one that Persist made due: the browser never had it
+	if s.hadCookie && !s.previous {
+		s.owed = cookieExpire
+	}
+	return nil
+}
+
+// Invalidate ends the session as Destroy does and begins a new, empty one with the
+// same cookie attributes, which is stored if something is written to it. If it fails,
+// the session is as after a failed Destroy.
+func (s *Session) Invalidate(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.anyProof {
+		return errDetached
+	}
+	attrs := s.attributes()
+	if err := s.destroy(ctx); err != nil {
+		return err
+	}
+	if attrs != &s.m.attrs {
+		s.own = attrs
+	}
+	s.state, s.fresh, s.hasSID, s.previous = stateNew, true, false, false
+	s.cred, s.key, s.proof = credential{}, RecordKey{}, Proof{}
+	s.base, s.applied, s.exact = nil, nil, false
+	s.now, s.last = s.m.now(), 0
+	return nil
+}

@@ -1,0 +1,221 @@
+package beaker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Lookup returns a session by its handle, outside of its own requests: for support
+// tools and background work. Changes are saved by its Persist, or made with its
+// Destroy; what needs a cookie is refused. It is [ErrNotFound] if the session has
+// ended. A lookup is not a use and does not keep the session alive.
+//
+// A handle that comes from a user proves nothing: check Subject, or use RevokeOwn.
+func (m *Manager) Lookup(ctx context.Context, h Handle) (*Session, error) {
+	rec, err := m.find(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{
+		m: m, ctx: ctx, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
+		now: m.now(), last: rec.touched, anyProof: true,
+	}, nil
+}
+
+// find loads a live record.
+func (m *Manager) find(ctx context.Context, h Handle) (*Record, error) {
+	op := new(opContext).start(ctx, m.cfg.StoreTimeout)
+	defer op.stop()
+	rec, err := m.store.Load(op, RecordKey(h))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, ErrNotFound
+	case err != nil:
+		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "load", Err: err})
+		return nil, fmt.Errorf("beaker: load: %w", err)
+	case rec.key != RecordKey(h) || rec.Expired(m.now()):
+		return nil, ErrNotFound
+	}
+	return rec, nil
+}
+
+// Info is a session in a listing. A [Key] reads its values.
+type Info struct {
+	m   *Manager
+	rec *Record
+}
+
+// Handle names the session, for Revoke, RevokeOwn and Lookup.
+func (i Info) Handle() Handle { return Handle(i.rec.key) }
+
+// Subject returns whose session it is; empty means anonymous.
+func (i Info) Subject() string { return i.rec.subject }
+
+// CreatedAt returns when the session began.
+func (i Info) CreatedAt() time.Time { return i.rec.created.Time() }
+
+// LastAccessed returns when it was last used, exact to the touch interval.
+func (i Info) LastAccessed() time.Time { return i.rec.touched.Time() }
+
+// AuthenticatedAt returns when its subject was set; zero if it is anonymous.
+func (i Info) AuthenticatedAt() time.Time { return i.rec.authAt.Time() }
+
+// ExpiresAt returns when it ends if it is not used again.
+func (i Info) ExpiresAt() time.Time { return i.rec.Expires().Time() }
+
+// Get returns a value as Session.Get does.
+func (i Info) Get(name string) (any, bool) {
+	data, ok := i.raw(name)
+	if !ok {
+		return nil, false
+	}
+	var v any
+	if err := i.m.cfg.Codec.Decode([]byte(data), &v); err != nil {
+		i.badValue(name, err)
+		return nil, false
+	}
+	return v, true
+}
+
+func (i Info) raw(name string) (string, bool) { return i.rec.Lookup(name) }
+func (i Info) codec() Codec                   { return i.m.cfg.Codec }
+func (i Info) badValue(name string, err error) {
+	i.m.observe(context.Background(), Event{Name: EventBadValue, Handle: i.Handle(), Detail: name, Err: err})
+}
+
+// List iterates over the live sessions of a subject, or over all sessions if the
+// subject is empty. A session that begins or ends meanwhile may be there or not. An
+// error ends the listing; it is [errors.ErrUnsupported] if the store cannot list.
+func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		if m.lister == nil {
+			yield(Info{}, fmt.Errorf("beaker: this store does not list sessions: %w", errors.ErrUnsupported))
+			return
+		}
+		seen := map[RecordKey]bool{}
+		for q := (ListQuery{Subject: subject}); ; {
+			op := new(opContext).start(ctx, m.cfg.StoreTimeout)
+			page, next, err := m.lister.List(op, q)
+			op.stop()
+			if err != nil {
+				m.observe(ctx, Event{Name: EventStoreError, Detail: "list", Err: err})
+				yield(Info{}, fmt.Errorf("beaker: list: %w", err))
+				return
+			}
+			now := m.now()
+			for _, rec := range page {
+				if rec.Expired(now) || subject != "" && (rec.subject != subject || seen[rec.key]) {
+					continue
+				}
+				if subject != "" {
+					seen[rec.key] = true // a subject has few sessions; a listing of all may be long
+				}
+				if !yield(Info{m, rec}, nil) {
+					return
+				}
+			}
+			if next == "" {
+				return
+			}
+			q.Cursor = next
+		}
+	}
+}
+
+// Revoke ends a session by its handle, now. It is [ErrNotFound] if there was none to
+// end. It is for operators: for a handle that a user sent, use RevokeOwn.
+func (m *Manager) Revoke(ctx context.Context, h Handle) error {
+	return m.revoke(ctx, h, func(*Record) bool { return true })
+}
+
+// RevokeOwn ends one of the subject's own sessions, now. It is [ErrNotFound] if the
+// session is not the subject's, or there is none.
+func (m *Manager) RevokeOwn(ctx context.Context, subject string, h Handle) error {
+	return m.revoke(ctx, h, func(rec *Record) bool { return subject != "" && rec.subject == subject })
+}
+
+func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) error {
+	rec, err := m.find(ctx, h)
+	if err != nil {
+		return err
+	}
+	if !may(rec) {
+		return ErrNotFound
+	}
+	if err := m.remove(ctx, rec.key); err != nil {
+		return err
+	}
+	m.observe(ctx, Event{Name: EventRevoke, Handle: h, Subject: rec.subject, Count: 1})
+	return nil
+}
+
+// RevokeAll ends all sessions of a subject except those named, now, and says how many
+// there were. A sign-in of the subject that began before and finishes later is refused
+// with [ErrRevoked]. Call it when a password changes or an account is closed (OWASP
+// ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
+// subject's sessions.
+func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handle) (int, error) {
+	if m.revoker == nil {
+		return 0, fmt.Errorf("beaker: this store does not revoke by subject: %w", errors.ErrUnsupported)
+	}
+	if err := checkSubject(subject); err != nil || subject == "" {
+		return 0, ErrInvalidSubject
+	}
+	keys := make([]RecordKey, len(except))
+	for i, h := range except {
+		keys[i] = RecordKey(h)
+	}
+	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
+	defer op.stop()
+	n, err := m.revoker.RevokeSubject(op, subject, m.now(), keys...)
+	if err != nil {
+		m.observe(ctx, Event{Name: EventStoreError, Detail: "revoke", Err: err})
+		return n, fmt.Errorf("beaker: revoke: %w", err)
+	}
+	m.observe(ctx, Event{Name: EventRevoke, Subject: subject, Count: n})
+	return n, nil
+}
+
+const purgeBatch = 500
+
+// purgeForever is the janitor. Nodes that were started together do not all purge at
+// once, since the interval varies.
+func (m *Manager) purgeForever(ctx context.Context) {
+	for {
+		var b [1]byte
+		_, _ = rand.Read(b[:]) // never fails: crypto/rand crashes the program instead
+		jitter := m.cfg.PurgeInterval / 5 * time.Duration(int(b[0])-128) / 128
+		timer := time.NewTimer(m.cfg.PurgeInterval + jitter)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		m.purge(ctx)
+	}
+}
+
+func (m *Manager) purge(ctx context.Context) {
+	total := 0
+	for ctx.Err() == nil {
+		op := new(opContext).start(ctx, m.cfg.StoreTimeout)
+		n, err := m.purger.Purge(op, m.now(), purgeBatch)
+		op.stop()
+		total += n
+		if err != nil {
+			if ctx.Err() == nil {
+				m.observe(ctx, Event{Name: EventStoreError, Detail: "purge", Err: err})
+			}
+			break
+		}
+		if n < purgeBatch {
+			break
+		}
+	}
+	m.observe(ctx, Event{Name: EventPurge, Count: total})
+}

@@ -1,0 +1,159 @@
+package beaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Manager gives requests their sessions. It is made by [New], is safe for concurrent
+// use, and must not be copied. One manager stands for one cookie.
+type Manager struct {
+	cfg    Config
+	store  Store
+	hash   hasher
+	attrs  CookieAttributes
+	limits Limits
+	secure style
+	plain  *style // for Cookie.InsecureHosts
+
+	lister  Lister
+	purger  Purger
+	revoker SubjectRevoker
+
+	updates keyedLocks
+	warned  atomic.Bool
+
+	stop    context.CancelFunc
+	janitor sync.WaitGroup
+}
+
+// New returns a manager, or an error that names every mistake in the configuration
+// and what to do about it; see [ConfigError]. If the store needs a janitor, it starts
+// one: call Close at the end.
+func New(cfg Config) (*Manager, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		cfg: cfg, store: cfg.Store, hash: newHasher(cfg.App), attrs: cfg.Cookie.attributes(),
+		limits: Limits{MaxBytes: cfg.MaxBytes, MaxKeys: cfg.MaxKeys},
+		secure: style{name: cfg.Cookie.Name, secure: true, tokens: newTokens(cfg.Secrets, cfg.App, cfg.Cookie.Name)},
+	}
+	if len(cfg.Cookie.InsecureHosts) > 0 {
+		name := cfg.Cookie.Name[len(cookiePrefix(cfg.Cookie.Name)):]
+		m.plain = &style{name: name, tokens: newTokens(cfg.Secrets, cfg.App, name)}
+	}
+	m.lister, _ = cfg.Store.(Lister)
+	m.purger, _ = cfg.Store.(Purger)
+	m.revoker, _ = cfg.Store.(SubjectRevoker)
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop = cancel
+	if m.purger != nil && cfg.PurgeInterval > 0 {
+		m.janitor.Go(func() { m.purgeForever(ctx) })
+	}
+	return m, nil
+}
+
+// Close ends what the manager runs in the background, and waits for it. It may be
+// called more than once. Requests are still served; the store is not closed, because
+// the manager did not open it.
+func (m *Manager) Close() error {
+	m.stop()
+	m.janitor.Wait()
+	return nil
+}
+
+func (m *Manager) now() Millis { return Millis(m.cfg.Now().UnixMilli()) }
+
+func (m *Manager) observe(ctx context.Context, e Event) {
+	e.Cookie = m.cfg.Cookie.Name
+	m.cfg.Observer.Observe(ctx, e)
+}
+
+// StatusOf returns the HTTP status that fits an error of this package: 409 for
+// [ErrEnded], 500 for a programmer's mistake or a session that is too large, 503 for
+// everything that a store can have.
+func StatusOf(err error) int {
+	var enc *EncodeError
+	switch {
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrRevoked), errors.Is(err, ErrNotFound):
+		return http.StatusConflict
+	case errors.As(err, &enc), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrCommitted),
+		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate),
+		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached):
+		return http.StatusInternalServerError
+	}
+	return http.StatusServiceUnavailable
+}
+
+// Error answers a request whose session could not be loaded or changed, in the way
+// that Config.ErrorHandler says. The error's text is not shown to the client.
+func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) { m.answer(w, r, err) }
+
+func (m *Manager) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if m.cfg.ErrorHandler != nil {
+		m.cfg.ErrorHandler(w, r, err)
+		return
+	}
+	status := StatusOf(err)
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	noStore(h)
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+	w.WriteHeader(status)
+	text := http.StatusText(status)
+	if status == http.StatusConflict {
+		text = "The session ended while this request was under way. Nothing was saved."
+	}
+	_, _ = io.WriteString(w, text+"\n") // the client may be gone; there is nobody to tell
+}
+
+// warnUndeliverable says once, in words, why signing in "does not work" over plain
+// HTTP: the browser drops the cookie without a word.
+func (m *Manager) warnUndeliverable(rq *request, st *style) {
+	r := rq.r
+	if !st.secure || r.TLS != nil || m.warned.Load() {
+		return
+	}
+	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") ||
+		strings.Contains(strings.ToLower(r.Header.Get("Forwarded")), "proto=https") {
+		return
+	}
+	host := hostOf(r.Host)
+	if isLoopback(host) && !isSafari(r.UserAgent()) {
+		return
+	}
+	if m.warned.CompareAndSwap(false, true) {
+		m.observe(rq.parent, Event{Name: EventCookie, Detail: fmt.Sprintf(
+			"a Secure cookie was sent over plain HTTP to %.100q, and the browser will not send it back: serve HTTPS, or, for development only, name the host in Config.Cookie.InsecureHosts (nothing is wrong if a proxy in front of this server speaks HTTPS; let it set X-Forwarded-Proto)", host)})
+	}
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "::1" || strings.HasPrefix(host, "127.") && isIP(host)
+}
+
+func isSafari(agent string) bool {
+	return strings.Contains(agent, "Safari/") && !strings.Contains(agent, "Chrome/") && !strings.Contains(agent, "Chromium/")
+}
+
+func (m *Manager) text() string { return fmt.Sprintf("beaker.Manager(%s)", m.cfg.Cookie.Name) }
+
+// Format prints the cookie's name only.
+func (m *Manager) Format(f fmt.State, _ rune) { redacted(f, m.text()) }
+
+// LogValue prints the cookie's name only.
+func (m *Manager) LogValue() slog.Value { return slog.StringValue(m.text()) }
+
+// MarshalText prints the cookie's name only.
+func (m *Manager) MarshalText() ([]byte, error) { return []byte(m.text()), nil }

@@ -1,0 +1,118 @@
+package beaker
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// request is what one request has to do with one manager. It is made by Wrap, serves
+// as the request's context and as the state of the wrapped ResponseWriter, and is all
+// that an untouched request costs: one allocation beside the copy of the request that
+// a new context needs. Nothing is parsed until Get.
+type request struct {
+	parent context.Context
+	m      *Manager
+	r      *http.Request
+	w      http.ResponseWriter // the one that Wrap was given
+	began  Millis
+	failed error    // why the handler's response was replaced
+	inner  []string // cookies that managers inside this one have committed
+
+	// sent is set when the headers are decided: by the first thing that sends them, or
+	// at the end. It belongs to the goroutine that writes the response.
+	sent bool
+
+	mu sync.Mutex // guards s: goroutines of one request may call Get
+	s  *Session
+}
+
+// ownContext is request as a context.
+type ownContext request
+
+func (c *ownContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
+func (c *ownContext) Done() <-chan struct{}       { return c.parent.Done() }
+func (c *ownContext) Err() error                  { return c.parent.Err() }
+
+func (c *ownContext) Value(key any) any {
+	if k, ok := key.(managerKey); ok && k.m == c.m {
+		return (*request)(c)
+	}
+	return c.parent.Value(key)
+}
+
+// managerKey is the context key of one manager.
+type managerKey struct{ m *Manager }
+
+// Wrap returns a handler that gives next's requests a session, to be had by Get. It
+// loads nothing itself: a request whose handler does not call Get costs no store call,
+// no cryptography and no header. Changes are saved when the handler first sends
+// something, or returns; if that fails, the handler's response is replaced by an error
+// page. After a panic nothing is saved.
+//
+// Wrapping twice has no effect. Several managers may be nested if their cookies have
+// different names. The ResponseWriter that next gets offers Flusher, Hijacker and
+// Pusher if the outer one does, and Unwrap for http.ResponseController.
+func (m *Manager) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.request(r.Context()) != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rq := &request{parent: r.Context(), m: m, r: r, w: w, began: m.now()}
+		next.ServeHTTP(rq.writer(), r.WithContext((*ownContext)(rq)))
+		rq.finish()
+	})
+}
+
+// Require is Wrap for handlers that cannot do without the session: it loads it first
+// and, if that fails, answers as Error does without running next.
+func (m *Manager) Require(next http.Handler) http.Handler {
+	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := m.Get(r.Context()); err != nil {
+			m.Error(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// Get returns the request's session. The first call loads it; later ones, also from
+// other goroutines, return the same. The session is never nil.
+//
+// A visitor without a session gets a new, empty one, which is stored only when
+// something is written to it. The error is a store's failure, and then the session is
+// inert: empty, and whatever is written to it is refused. It is never "no session", so
+// do not treat it as a visitor who is not signed in: answer with Error.
+// [ErrNoMiddleware] means that the handler is not wrapped.
+func (m *Manager) Get(ctx context.Context) (*Session, error) {
+	rq := m.request(ctx)
+	if rq == nil {
+		return &Session{m: m, state: stateInert, cause: ErrNoMiddleware}, ErrNoMiddleware
+	}
+	return rq.session(ctx)
+}
+
+func (m *Manager) request(ctx context.Context) *request {
+	rq, _ := ctx.Value(managerKey{m}).(*request)
+	return rq
+}
+
+func (rq *request) session(ctx context.Context) (*Session, error) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if rq.s == nil {
+		s := &Session{m: rq.m, rq: rq, ctx: ctx}
+		s.load(ctx)
+		rq.s = s
+	}
+	return rq.s, rq.s.cause
+}
+
+// loaded returns the session if Get was called.
+func (rq *request) loaded() *Session {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	return rq.s
+}

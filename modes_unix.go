@@ -1,0 +1,6 @@
+//go:build !windows && !plan9
+
+package beaker
+
+// hasModes says whether file modes mean anything here.
+const hasModes = true

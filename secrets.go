@@ -1,0 +1,308 @@
+package beaker
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Secrets are the keys that sign and seal what browsers hold, in order: the first
+// active one makes new cookies, all of them open. They come from [ParseSecrets] or
+// [SecretsFromFile]; the zero value holds none and [New] refuses it.
+//
+// Every manager derives its own keys from a secret, for each purpose another (HKDF,
+// RFC 5869), so one secret may serve several managers. Secrets may be shared by them
+// and used concurrently. Printing shows ids only.
+type Secrets struct {
+	path string
+	ring atomic.Pointer[ring]
+}
+
+// ring is one immutable state of the secrets.
+type ring struct {
+	active  *secret
+	ordered []*secret
+	byTag   map[keyTag]*secret
+}
+
+// keyTag names a secret inside a token, so that opening tries exactly one.
+type keyTag [3]byte
+
+type secret struct {
+	id     string
+	tag    keyTag
+	accept bool      // opens only, never makes cookies
+	retire time.Time // opens until then; zero: always
+	macs   sync.Pool // of *mac: an HMAC is keyed once and then reset
+	seal   []byte    // for sealed sessions
+}
+
+type mac struct {
+	h   hash.Hash
+	buf [sha256.Size]byte
+}
+
+const secretBytes = 32
+
+// NewSecret returns a fresh secret in the form that ParseSecrets reads: an id, a
+// colon and 32 random bytes in base64url. Keep it where the other secrets of the
+// application are, the same on every node.
+func NewSecret() string {
+	var b [secretBytes]byte
+	_, _ = rand.Read(b[:])                      // never fails: crypto/rand crashes the program instead
+	id := time.Now().UTC().Format("2006-01-02") //nolint:forbidigo // a label for people, no clock decides by it
+	return id + "-" + strings.ToLower(rand.Text()[:4]) + ":" + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// ParseSecrets reads secrets, one a line or separated by commas; the newest first.
+// Text after # is a comment. Each is
+//
+//	ID:KEY             signs and seals, and opens
+//	ID:KEY accept      opens only: the first stage of a rolling deploy
+//	ID:KEY retire=TIME opens until TIME (RFC 3339), never signs
+//
+// where KEY is at least 32 random bytes in base64url. To rotate: add the new secret
+// with accept on every node, then make it the first active one, then drop the old one
+// when the sessions under it are gone. Every mistake is reported, none with the key.
+func ParseSecrets(text string) (*Secrets, error) {
+	r, err := parseRing(text)
+	if err != nil {
+		return nil, err
+	}
+	s := &Secrets{}
+	s.ring.Store(r)
+	return s, nil
+}
+
+// SecretsFromFile is ParseSecrets for a file, which nobody but its owner may read or
+// write.
+func SecretsFromFile(path string) (*Secrets, error) {
+	s := &Secrets{path: path}
+	if err := s.Reload(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reload reads the file of SecretsFromFile again. After an error the secrets are
+// what they were. It is safe to call while requests are served.
+func (s *Secrets) Reload() error {
+	if s.path == "" {
+		return errors.New("beaker: secrets: there is no file to reload: they were given as text")
+	}
+	text, err := readPrivateFile(s.path)
+	if err != nil {
+		return fmt.Errorf("beaker: secrets: %w", err)
+	}
+	r, err := parseRing(text)
+	if err != nil {
+		return fmt.Errorf("%w (in %s)", err, s.path)
+	}
+	s.ring.Store(r)
+	return nil
+}
+
+const maxSecretsFile = 64 << 10
+
+func readPrivateFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	if hasModes && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s can be read by others than its owner (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSecretsFile+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxSecretsFile {
+		return "", fmt.Errorf("%s is larger than %d bytes", path, maxSecretsFile)
+	}
+	return string(b), nil
+}
+
+func parseRing(text string) (*ring, error) {
+	r := &ring{byTag: map[keyTag]*secret{}}
+	var errs []error
+	for _, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		for _, entry := range strings.Split(line, ",") {
+			fields := strings.Fields(entry)
+			if len(fields) == 0 {
+				continue
+			}
+			s, err := parseSecret(fields)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("beaker: secrets: number %d: %w", len(r.ordered)+1, err))
+				s = &secret{}
+			}
+			if twin := r.byTag[s.tag]; twin != nil && err == nil {
+				errs = append(errs, fmt.Errorf("beaker: secrets: %q and %q are the same key or, by chance, have the same tag: make another with NewSecret", twin.id, s.id))
+			}
+			for _, other := range r.ordered {
+				if other.id == s.id && err == nil {
+					errs = append(errs, fmt.Errorf("beaker: secrets: the id %q is used twice", s.id))
+				}
+			}
+			r.ordered = append(r.ordered, s)
+			r.byTag[s.tag] = s
+			if r.active == nil && err == nil && !s.accept && s.retire.IsZero() {
+				r.active = s
+			}
+		}
+	}
+	switch {
+	case len(errs) > 0:
+	case len(r.ordered) == 0:
+		errs = append(errs, errors.New("beaker: secrets: there is none: make one with NewSecret"))
+	case r.active == nil:
+		errs = append(errs, errors.New("beaker: secrets: none of them is active: at least one must have neither accept nor retire"))
+	}
+	return r, errors.Join(errs...)
+}
+
+func parseSecret(fields []string) (*secret, error) {
+	id, text, ok := strings.Cut(fields[0], ":")
+	if !ok {
+		return nil, errors.New("want ID:KEY")
+	}
+	if id == "" || len(id) > 64 || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, errors.New("the id must be 1 to 64 printable characters")
+	}
+	key, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
+	if err != nil {
+		return nil, fmt.Errorf("%q: the key is not base64url: make one with NewSecret", id)
+	}
+	if err := checkStrength(key); err != nil {
+		return nil, fmt.Errorf("%q: %w", id, err)
+	}
+	s := &secret{id: id}
+	for _, opt := range fields[1:] {
+		if opt == "accept" {
+			s.accept = true
+			continue
+		}
+		when, ok := strings.CutPrefix(opt, "retire=")
+		if !ok {
+			return nil, fmt.Errorf("%q: unknown option %q: want accept or retire=TIME", id, opt)
+		}
+		if s.retire, err = time.Parse(time.RFC3339, when); err != nil {
+			return nil, fmt.Errorf("%q: retire wants a time such as 2026-12-31T00:00:00Z", id)
+		}
+	}
+	return s, s.derive(key)
+}
+
+// checkStrength refuses what is certainly not random. 32 random bytes have about 30
+// different values and are never all printable.
+func checkStrength(key []byte) error {
+	if len(key) < secretBytes {
+		return fmt.Errorf("the key has %d bytes, at least %d random ones are needed: make one with NewSecret", len(key), secretBytes)
+	}
+	var seen [256]bool
+	distinct, printable := 0, true
+	for _, b := range key {
+		if !seen[b] {
+			seen[b], distinct = true, distinct+1
+		}
+		printable = printable && b >= ' ' && b <= '~'
+	}
+	if distinct < 16 || printable {
+		return errors.New("the key is not random: make one with NewSecret (a passphrase will not do)")
+	}
+	return nil
+}
+
+// Labels of the derived keys. One that changes makes every cookie invalid.
+const (
+	labelTag  = "beaker key tag v1"
+	labelMAC  = "beaker token mac v1"
+	labelSeal = "beaker sealed session v1"
+)
+
+func (s *secret) derive(key []byte) error {
+	tag, err := hkdf.Key(sha256.New, key, nil, labelTag, len(s.tag))
+	if err != nil {
+		return err
+	}
+	copy(s.tag[:], tag)
+	macKey, err := hkdf.Key(sha256.New, key, nil, labelMAC, sha256.Size)
+	if err != nil {
+		return err
+	}
+	s.macs.New = func() any { return &mac{h: hmac.New(sha256.New, macKey)} }
+	s.seal, err = hkdf.Key(sha256.New, key, nil, labelSeal, sha256.Size)
+	return err
+}
+
+// sum returns the HMAC over the two parts.
+func (s *secret) sum(prefix string, data []byte) (out [sha256.Size]byte) {
+	m := s.macs.Get().(*mac)
+	m.h.Reset()
+	_, _ = io.WriteString(m.h, prefix) // a hash never fails
+	_, _ = m.h.Write(data)
+	copy(out[:], m.h.Sum(m.buf[:0]))
+	s.macs.Put(m)
+	return out
+}
+
+// find returns the secret for a tag that may open at now, or nil.
+func (r *ring) find(tag keyTag, now time.Time) *secret {
+	s := r.byTag[tag]
+	if s == nil || !s.retire.IsZero() && !now.Before(s.retire) {
+		return nil
+	}
+	return s
+}
+
+func (s *Secrets) text() string {
+	var ids []string
+	if s != nil {
+		if r := s.ring.Load(); r != nil {
+			for _, sec := range r.ordered {
+				ids = append(ids, sec.id)
+			}
+		}
+	}
+	return fmt.Sprintf("beaker.Secrets%q", ids)
+}
+
+// IDs returns the ids in order; the one that makes new cookies is the first that is
+// active.
+func (s *Secrets) IDs() []string {
+	var ids []string
+	for _, sec := range s.ring.Load().ordered {
+		ids = append(ids, sec.id)
+	}
+	return ids
+}
+
+// Format prints the ids only.
+func (s *Secrets) Format(f fmt.State, _ rune) { redacted(f, s.text()) }
+
+// LogValue prints the ids only.
+func (s *Secrets) LogValue() slog.Value { return slog.StringValue(s.text()) }
+
+// MarshalText prints the ids only.
+func (s *Secrets) MarshalText() ([]byte, error) { return []byte(s.text()), nil }
