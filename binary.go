@@ -185,7 +185,7 @@ func encodeValues(values []Value) (string, error) {
 	if len(values) == 0 {
 		return noValues, nil
 	}
-	values = slices.SortedFunc(slices.Values(values), func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
+	values = sortedValues(values)
 	for i := 1; i < len(values); i++ {
 		if values[i].Name == values[i-1].Name {
 			return "", errDuplicateValue
@@ -229,35 +229,68 @@ func findValue(s, name string) (data string, ok bool) {
 	return "", false
 }
 
-// joinValues lays set, which is sorted, over old without the removed names.
+func sortedValues(values []Value) []Value {
+	byName := func(a, b Value) int { return strings.Compare(a.Name, b.Name) }
+	if slices.IsSortedFunc(values, byName) {
+		return values
+	}
+	return slices.SortedFunc(slices.Values(values), byName)
+}
+
+// joinValues lays set, which is sorted, over old without the removed names. It goes
+// through them twice, to allocate once.
 func joinValues(old string, remove []string, set []Value) (enc string, keys int) {
-	grow := len(old) + 2
-	for _, v := range set {
-		grow += len(v.Name) + len(v.Data) + 2*binary.MaxVarintLen32
-	}
-	body := make([]byte, 0, grow)
-	put := func(name, data string) {
-		body = appendString(appendString(body, name), data)
+	size := 0
+	join(old, remove, set, func(name, data string, _ []byte, n int) {
+		size += uvarintLen(len(name)) + len(name) + uvarintLen(n) + n
 		keys++
-	}
-	for name, data := range eachValue(old) {
+	})
+	var b strings.Builder
+	b.Grow(uvarintLen(keys) + size)
+	putUvarint(&b, keys)
+	join(old, remove, set, func(name, data string, fresh []byte, n int) {
+		putUvarint(&b, len(name))
+		b.WriteString(name)
+		putUvarint(&b, n)
+		b.WriteString(data)
+		b.Write(fresh)
+	})
+	return b.String(), keys
+}
+
+// join calls emit for each value of the result, in order: data is the old value,
+// fresh a new one, n the length of either.
+func join(old string, remove []string, set []Value, emit func(name, data string, fresh []byte, n int)) {
+	n, size := uvarint(old)
+	for rest := old[size:]; n > 0; n-- {
+		var name, data string
+		name, rest, _ = cutString(rest)
+		data, rest, _ = cutString(rest)
 		for len(set) > 0 && set[0].Name < name {
-			put(set[0].Name, string(set[0].Data))
+			emit(set[0].Name, "", set[0].Data, len(set[0].Data))
 			set = set[1:]
 		}
-		if len(set) > 0 && set[0].Name == name || slices.Contains(remove, name) {
+		if len(set) > 0 && set[0].Name == name || len(remove) > 0 && slices.Contains(remove, name) {
 			continue
 		}
-		put(name, data)
+		emit(name, data, nil, len(data))
 	}
 	for _, v := range set {
-		put(v.Name, string(v.Data))
+		emit(v.Name, "", v.Data, len(v.Data))
 	}
-	var count [binary.MaxVarintLen64]byte
-	n := binary.PutUvarint(count[:], uint64(keys))
-	var b strings.Builder
-	b.Grow(n + len(body))
-	b.Write(count[:n])
-	b.Write(body)
-	return b.String(), keys
+}
+
+func uvarintLen(n int) int {
+	size := 1
+	for ; n >= 0x80; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+func putUvarint(b *strings.Builder, n int) {
+	for ; n >= 0x80; n >>= 7 {
+		b.WriteByte(byte(n) | 0x80)
+	}
+	b.WriteByte(byte(n))
 }

@@ -3,8 +3,6 @@ package beaker
 import (
 	"crypto/subtle"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -153,11 +151,7 @@ func mergeValues(out *Record, old string, ch *Change) error {
 	if ch.Clear {
 		old = noValues
 	}
-	set := ch.Set
-	byName := func(a, b Value) int { return strings.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(set, byName) {
-		set = slices.SortedFunc(slices.Values(set), byName)
-	}
+	set := sortedValues(ch.Set)
 	var keys int
 	out.values, keys = joinValues(old, ch.Remove, set)
 	if len(set) == 0 {

@@ -62,36 +62,46 @@ var errNull = errors.New("null has no value of this type")
 
 // Decode is json.Unmarshal but for what the type's comment says.
 func (JSON) Decode(data []byte, ptr any) error {
-	switch p := ptr.(type) {
-	case *any:
+	if p, ok := ptr.(*any); ok {
 		v, err := decodeAny(data)
 		if err != nil {
 			return err
 		}
 		*p = v
 		return nil
-	case *string:
-		if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' {
-			if s := string(data[1 : n-1]); plain(s) {
-				*p = s
-				return nil
-			}
-		}
-	case *int64:
-		if v, err := strconv.ParseInt(string(data), 10, 64); err == nil && data[0] != '+' {
-			*p = v
-			return nil
-		}
-	case *int:
-		if v, err := strconv.Atoi(string(data)); err == nil && data[0] != '+' {
-			*p = v
-			return nil
-		}
 	}
 	if string(data) == "null" && !takesNull(ptr) {
 		return errNull
 	}
 	return json.Unmarshal(data, ptr)
+}
+
+// plainJSON is JSON.Decode for what needs neither reflection nor a copy.
+func plainJSON[T any](data string) (t T, ok bool) {
+	switch p := any(&t).(type) {
+	case *string:
+		if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' && plain(data[1:n-1]) {
+			*p, ok = data[1:n-1], true
+		}
+	case *int64:
+		if v, err := strconv.ParseInt(data, 10, 64); err == nil && isInteger(data) {
+			*p, ok = v, true
+		}
+	case *int:
+		if v, err := strconv.Atoi(data); err == nil && isInteger(data) {
+			*p, ok = v, true
+		}
+	case *bool:
+		*p, ok = data == "true", data == "true" || data == "false"
+	}
+	return t, ok
+}
+
+// isInteger reports whether what strconv takes for an integer is one in JSON too: no
+// plus sign, no leading zeros.
+func isInteger(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return s == "0" || s[0] >= '1' && s[0] <= '9'
 }
 
 func takesNull(ptr any) bool {

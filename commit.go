@@ -3,6 +3,7 @@ package beaker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -85,15 +86,16 @@ func (s *Session) settle(rq *request, status int, d delivery) (line string, err 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.sent = true }()
-	if rq.expired(s) && (s.dirty() || s.undead) {
-		if status >= 500 {
-			return "", nil // the timeout's own answer: it promises nothing
+	confirmed := false
+	switch {
+	case !rq.expired(s):
+		if confirmed, err = s.flush(rq.parent, false); err != nil {
+			return "", err
 		}
-		return "", context.DeadlineExceeded
-	}
-	confirmed, err := s.flush(rq.parent, false)
-	if err != nil {
-		return "", err
+	case status < 500 && (s.dirty() || s.undead):
+		return "", fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
+	default:
+		// The timeout's own answer, which promises nothing: nothing is saved.
 	}
 	if d == withoutCookie {
 		return "", nil
@@ -117,6 +119,9 @@ func (s *Session) saves(all bool) bool {
 func (s *Session) owesCookie() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.sealed != nil && s.state == stateLive && s.dirty() {
+		return true
+	}
 	switch s.state {
 	case stateNew:
 		if s.creates(false) {
@@ -136,7 +141,7 @@ func (s *Session) cookieLine(rq *request, confirmed bool) string {
 	case cookieNone:
 		return ""
 	case cookieExpire:
-		return style.line("", s.attributes(), -1, time.Unix(1, 0))
+		return style.line(nil, s.attributes(), -1, time.Unix(1, 0))
 	case cookieRefresh:
 		if !confirmed || s.previous {
 			return ""
@@ -149,10 +154,14 @@ func (s *Session) cookieLine(rq *request, confirmed bool) string {
 	attrs := s.attributes()
 	maxAge, expires := attrs.Expires.lifetime(s.m.now(), s.record().Expires())
 	s.m.warnUndeliverable(rq, style)
-	return style.line(style.tokens.issue(&s.cred), attrs, maxAge, expires)
+	if s.sealed != nil {
+		return style.line(s.sealed.cookie, attrs, maxAge, expires)
+	}
+	var buf [tokenChars]byte
+	return style.line(style.tokens.issue(buf[:0], &s.cred), attrs, maxAge, expires)
 }
 
-func (st *style) line(value string, a *CookieAttributes, maxAge time.Duration, expires time.Time) string {
+func (st *style) line(value []byte, a *CookieAttributes, maxAge time.Duration, expires time.Time) string {
 	if !st.secure {
 		// Over plain HTTP browsers refuse what needs Secure.
 		plain := *a
@@ -180,9 +189,9 @@ func addVary(h http.Header) {
 // response out of caches: what carries a session's cookie is nobody else's.
 func (rq *request) addCookie(h http.Header, line string) {
 	name, _, _ := strings.Cut(line, "=")
-	all := h["Set-Cookie"]
-	all = slices.DeleteFunc(all, func(l string) bool { return strings.HasPrefix(l, name+"=") })
-	h["Set-Cookie"] = append(all, line)
+	h["Set-Cookie"] = append(slices.DeleteFunc(h["Set-Cookie"], func(l string) bool {
+		return len(l) > len(name) && l[:len(name)] == name && l[len(name)] == '='
+	}), line)
 	noStore(h)
 	if outer := rq.outer(); outer != nil {
 		outer.inner = append(outer.inner, line)

@@ -3,7 +3,6 @@ package beaker
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -11,13 +10,17 @@ import (
 )
 
 // Config says how a manager works. The zero value of each field is the safe choice;
-// only Store and Secrets must be given. [New] copies what it needs and reports every
+// only Store (or Sealed) and Secrets must be given. [New] copies what it needs and reports every
 // mistake at once, so a Config may be changed and reused.
 type Config struct {
 	_ [0]func() // no comparison, no unkeyed literals
 
-	// Store is where sessions are kept: a memstore, a filestore or another.
+	// Store is where sessions are kept: a memstore, a filestore or another. Exactly one
+	// of Store and Sealed must be given.
 	Store Store
+
+	// Sealed keeps the sessions in their cookies.
+	Sealed *Sealed
 
 	// Secrets sign what the browser holds. Every node must have the same.
 	Secrets *Secrets
@@ -84,6 +87,8 @@ type Config struct {
 
 	// Now is the clock, for tests. Default: time.Now.
 	Now func() time.Time
+
+	sealedBytes int
 }
 
 // SavePolicy says when changed values are saved.
@@ -175,14 +180,18 @@ func (c *Config) check() error {
 	bad := func(field, format string, args ...any) {
 		errs = append(errs, &ConfigError{field, fmt.Sprintf(format, args...)})
 	}
-	if c.Store == nil {
-		bad("Store", "is missing: give a memstore, a filestore or another store")
+	switch {
+	case c.Store == nil && c.Sealed == nil:
+		bad("Store", "is missing: give a memstore, a filestore or another store, or keep sessions in their cookies with Sealed")
+	case c.Store != nil && c.Sealed != nil:
+		bad("Sealed", "contradicts Store: a session is either in the store or in its cookie")
 	}
 	if c.Secrets == nil || c.Secrets.ring.Load() == nil {
 		bad("Secrets", "is missing: make one with NewSecret, keep it, and read it with ParseSecrets or SecretsFromFile")
 	}
 	c.checkTimes(bad)
 	c.checkLimits(bad)
+	c.checkSealed(bad)
 	c.Cookie.check(bad)
 	if c.App == "" {
 		c.App = c.Cookie.Name
@@ -308,8 +317,8 @@ func isIP(h string) bool {
 // hostOf returns the host of a Host header in lower case, without the port.
 func hostOf(hostport string) string {
 	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") && (host[0] == '[' || strings.IndexByte(host, ':') == i) {
+		host = host[:i]
 	}
 	return strings.ToLower(strings.Trim(host, "[]"))
 }

@@ -170,42 +170,35 @@ const maxCookieBytes = 4096
 
 // setCookie renders a Set-Cookie line of parts that were checked before. net/http's
 // own rendering drops and edits what it does not like, and takes three times as long.
-func setCookie(name, value string, a *CookieAttributes, secure bool, maxAge time.Duration, expires time.Time) string {
-	var b strings.Builder
-	b.Grow(len(name) + len(value) + len(a.Path) + len(a.Domain) + 128)
-	b.WriteString(name)
-	b.WriteByte('=')
-	b.WriteString(value)
-	b.WriteString("; Path=")
-	b.WriteString(a.Path)
+func setCookie(name string, value []byte, a *CookieAttributes, secure bool, maxAge time.Duration, expires time.Time) string {
+	var buf [512]byte
+	b := append(append(append(buf[:0], name...), '='), value...)
+	b = append(append(b, "; Path="...), a.Path...)
 	if a.Domain != "" {
-		b.WriteString("; Domain=")
-		b.WriteString(a.Domain)
+		b = append(append(b, "; Domain="...), a.Domain...)
 	}
 	if maxAge != 0 {
-		b.WriteString("; Max-Age=")
-		b.WriteString(strconv.FormatInt(int64(max(maxAge, 0)/time.Second), 10))
+		b = strconv.AppendInt(append(b, "; Max-Age="...), int64(max(maxAge, 0)/time.Second), 10)
 	}
 	if !expires.IsZero() {
-		b.WriteString("; Expires=")
-		b.WriteString(expires.UTC().Format(http.TimeFormat))
+		b = expires.UTC().AppendFormat(append(b, "; Expires="...), http.TimeFormat)
 	}
 	if secure {
-		b.WriteString("; Secure")
+		b = append(b, "; Secure"...)
 	}
-	b.WriteString("; HttpOnly")
+	b = append(b, "; HttpOnly"...)
 	switch a.SameSite {
 	case http.SameSiteStrictMode:
-		b.WriteString("; SameSite=Strict")
+		b = append(b, "; SameSite=Strict"...)
 	case http.SameSiteNoneMode:
-		b.WriteString("; SameSite=None")
+		b = append(b, "; SameSite=None"...)
 	default:
-		b.WriteString("; SameSite=Lax")
+		b = append(b, "; SameSite=Lax"...)
 	}
 	if a.Partitioned {
-		b.WriteString("; Partitioned")
+		b = append(b, "; Partitioned"...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // lifetime returns Max-Age and Expires for a cookie that is sent at now.

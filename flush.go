@@ -85,7 +85,11 @@ func (s *Session) create(ctx context.Context, all bool) error {
 		if !s.hasSID {
 			s.newSID()
 		}
-		s.cred.secret = newTokenSecret()
+		if s.sealed != nil {
+			s.sealed.sid = s.cred.sid // there is nothing but the cookie: it needs no second half
+		} else {
+			s.cred.secret = newTokenSecret()
+		}
 		s.proof = s.m.hash.recordProof(&s.cred)
 		meta.Key, meta.Proof = s.key, s.proof
 		rec, err := NewRecord(meta, values)
@@ -99,7 +103,7 @@ func (s *Session) create(ctx context.Context, all bool) error {
 			return ErrEnded // the request took longer than a session lives
 		}
 		op := new(opContext).detach(ctx, s.m.cfg.StoreTimeout)
-		err = s.m.store.Create(op, rec)
+		err = s.store.Create(op, rec)
 		op.stop()
 		if err != nil {
 			// Whatever the outcome, this id is not used again: its own late success would
@@ -131,17 +135,22 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	}
 	next := s.cred
 	if s.p.rotate {
-		next.secret = newTokenSecret()
+		if s.sealed != nil {
+			next.sid = newSID()
+			s.sealed.next = &next
+		} else {
+			next.secret = newTokenSecret()
+		}
 		ch.Rotate = &Rotation{Next: s.m.hash.recordProof(&next), Grace: s.p.grace}
 	}
-	v, err := s.m.apply(ctx, s.key, ch)
+	v, err := s.m.apply(ctx, s.store, s.key, ch)
 	if errors.Is(err, ErrNotFound) && ch.Rotate != nil && ch.Subject == nil {
 		// Another request may have given the session a new secret a moment ago. Then
 		// ours is not needed, and if there is a grace, the rest still goes through.
 		again := *ch
 		again.Rotate = nil
 		if again.ChangesData() {
-			if v, err = s.m.apply(ctx, s.key, &again); err == nil {
+			if v, err = s.m.apply(ctx, s.store, s.key, &again); err == nil {
 				ch, s.previous = &again, true
 			}
 		}
@@ -167,6 +176,10 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	s.m.observe(ctx, Event{Name: name, Handle: Handle(s.key), Subject: s.base.subject})
 	s.exact = s.exact && v == want
 	s.version, s.applied, s.p = v, ch, unsaved
+	if s.sealed != nil {
+		s.base, s.applied, s.exact, s.key, s.owed = s.sealed.rec, nil, true, s.sealed.rec.key, cookieNew
+		return true, nil
+	}
 
 	if ch.Rotate != nil || v == want {
 		return true, nil
@@ -283,20 +296,20 @@ func (s *Session) storeError(ctx context.Context, op string, err error) error {
 func (s *Session) holdsCurrentProof(ctx context.Context) bool {
 	op := new(opContext).detach(ctx, s.m.cfg.StoreTimeout)
 	defer op.stop()
-	rec, err := s.m.store.Load(op, s.key)
+	rec, err := s.store.Load(op, s.key)
 	return err == nil && rec.key == s.key && rec.CheckProof(s.proof, s.m.now()) == ProofCurrent
 }
 
 // apply bounds the operation, and repeats what may be repeated.
-func (m *Manager) apply(ctx context.Context, key RecordKey, ch *Change) (Version, error) {
+func (m *Manager) apply(ctx context.Context, store Store, key RecordKey, ch *Change) (Version, error) {
 	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
-	v, err := m.store.Apply(op, key, ch)
+	v, err := store.Apply(op, key, ch)
 	op.stop()
 	if errors.Is(err, ErrUncertain) && ch.Rotate != nil {
 		// A rotation to the same proof is known when it is seen again; giving up would
 		// leave the browser with a cookie that may be dead.
 		op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
-		v, err = m.store.Apply(op, key, ch)
+		v, err = store.Apply(op, key, ch)
 		op.stop()
 	}
 	return v, err
@@ -304,15 +317,18 @@ func (m *Manager) apply(ctx context.Context, key RecordKey, ch *Change) (Version
 
 // remove deletes a record. An unknown outcome is tried once more: Delete may be
 // repeated.
-func (m *Manager) remove(ctx context.Context, key RecordKey) error {
+func (m *Manager) remove(ctx context.Context, store Store, key RecordKey) error {
 	var err error
 	for range 2 {
 		op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
-		err = m.store.Delete(op, key)
+		err = store.Delete(op, key)
 		op.stop()
 		if !errors.Is(err, ErrUncertain) {
 			break
 		}
+	}
+	if errors.Is(err, ErrNotRevocable) {
+		return err
 	}
 	if err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(key), Detail: "delete", Err: err})

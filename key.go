@@ -2,7 +2,7 @@ package beaker
 
 import (
 	"context"
-	"fmt"
+	"reflect"
 )
 
 // Key is a value's name together with its type, so that a value is written and read
@@ -45,10 +45,19 @@ func (k Key[T]) Lookup(v Values) (t T, err error) {
 	if !ok {
 		return t, ErrNoValue
 	}
+	if _, ok := v.codec().(JSON); ok {
+		if t, ok := plainJSON[T](data); ok {
+			return t, nil
+		}
+	}
+	return decodeInto[T](k.name, data, v)
+}
+
+func decodeInto[T any](name, data string, v Values) (T, error) {
+	var t, zero T
 	if err := v.codec().Decode([]byte(data), &t); err != nil {
-		var zero T
-		err = &DecodeError{Name: k.name, Type: fmt.Sprintf("%T", zero), Err: err}
-		v.badValue(k.name, err)
+		err = &DecodeError{Name: name, Type: reflect.TypeFor[T]().String(), Err: err}
+		v.badValue(name, err)
 		return zero, err
 	}
 	return t, nil
@@ -78,6 +87,9 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 // number of requests, one gets it. It is for one-time tokens. A value that does not
 // decode as T is a [*DecodeError] and stays.
 func (k Key[T]) Take(ctx context.Context, m *Manager) (value T, ok bool, err error) {
+	if m.sealed {
+		return value, false, errSealed("take")
+	}
 	err = m.Update(ctx, func(s *Session) error {
 		v, err := k.Lookup(s)
 		switch {

@@ -32,6 +32,9 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 		if p.grace < 0 || p.grace > maxGrace {
 			return fmt.Errorf("beaker: a grace of %v is not between 0 and %v", p.grace, maxGrace)
 		}
+		if p.grace > 0 && s.sealed != nil {
+			return fmt.Errorf("beaker: a sealed session has no grace: %w", errors.ErrUnsupported)
+		}
 		if s.state == stateLive && !s.previous {
 			s.p.rotate, s.p.grace = true, p.grace
 		}
@@ -98,8 +101,15 @@ func (s *Session) SetIdleTimeout(d time.Duration) {
 // NoLimit. "Remember me" is this and SetIdleTimeout at sign-in. Another value is
 // refused as Set refuses one.
 func (s *Session) SetAbsoluteTimeout(d time.Duration) {
-	if d < time.Second || d > maxAbsolute {
-		s.fail(fmt.Errorf("beaker: an absolute timeout of %v is not possible: give at least a second and an end", d))
+	most := maxAbsolute
+	switch {
+	case s.sealed != nil && s.m.revoked.store == nil:
+		most = maxReplay
+	case s.sealed != nil:
+		most = maxSealedLifetime
+	}
+	if d < time.Second || d > most {
+		s.fail(fmt.Errorf("beaker: an absolute timeout of %v is not possible: give at least a second and at most %v", d, most))
 		return
 	}
 	s.change(func() { s.p.absolute = d })
@@ -131,6 +141,9 @@ func (s *Session) lifecycle(f func() error) error {
 // After an error the session may still be alive. The end of the request tries once
 // more, and the response is an error page if that fails too: a logout that did not
 // happen never looks like one that did. It goes on when the client disconnects.
+//
+// A sealed session without a Revoker ends in this browser only, and the error is then
+// [ErrNotRevocable].
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,12 +165,18 @@ func (s *Session) destroy(ctx context.Context) error {
 	case s.state == stateDestroyed && !s.undead:
 		return nil
 	}
+	var unrevoked error
 	stored := s.state == stateLive || s.undead
-	s.p, s.err = pending{}, nil
-	s.state = stateDestroyed
+	if s.state != stateDestroyed {
+		s.state, s.p, s.err = stateDestroyed, pending{}, nil
+	}
 	if stored {
 		s.undead = true
-		if err := s.m.remove(ctx, s.key); err != nil {
+		err := s.m.remove(ctx, s.store, s.key)
+		if errors.Is(err, ErrNotRevocable) {
+			unrevoked, err = ErrNotRevocable, nil
+		}
+		if err != nil {
 			return err
 		}
 		s.undead = false
@@ -171,7 +190,7 @@ func (s *Session) destroy(ctx context.Context) error {
 	if s.hadCookie && !s.previous {
 		s.owed = cookieExpire
 	}
-	return nil
+	return unrevoked
 }
 
 // Invalidate ends the session as Destroy does and begins a new, empty one with the
@@ -184,7 +203,8 @@ func (s *Session) Invalidate(ctx context.Context) error {
 		return errDetached
 	}
 	attrs := s.attributes()
-	if err := s.destroy(ctx); err != nil {
+	err := s.destroy(ctx)
+	if err != nil && !errors.Is(err, ErrNotRevocable) {
 		return err
 	}
 	if attrs != &s.m.attrs {
@@ -194,5 +214,8 @@ func (s *Session) Invalidate(ctx context.Context) error {
 	s.cred, s.key, s.proof = credential{}, RecordKey{}, Proof{}
 	s.base, s.applied, s.exact = nil, nil, false
 	s.now, s.last = s.m.now(), 0
-	return nil
+	if s.sealed != nil {
+		s.sealed.rec, s.sealed.cookie = nil, nil
+	}
+	return err
 }

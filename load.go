@@ -14,6 +14,11 @@ const maxCandidates = 4
 // load finds out what the request's cookie stands for. It runs once, at the first Get.
 func (s *Session) load(ctx context.Context) {
 	s.now = s.m.now()
+	if s.m.sealed {
+		s.loadSealed(ctx)
+		return
+	}
+	s.store = s.m.store
 	found, n, why := s.candidates()
 	switch {
 	case why != "":
@@ -28,7 +33,7 @@ func (s *Session) load(ctx context.Context) {
 	s.key = s.m.hash.recordKey(&s.cred.sid)
 
 	op := s.loading.start(ctx, s.m.cfg.StoreTimeout)
-	rec, err := s.m.store.Load(op, s.key)
+	rec, err := s.store.Load(op, s.key)
 	op.stop()
 	if err == nil && rec.key != s.key {
 		// A driver that hands one query another's row must not sign anybody in as
@@ -53,8 +58,12 @@ func (s *Session) load(ctx context.Context) {
 		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
 		return
 	}
-	if rec.Expired(s.now) {
+	switch {
+	case rec.Expired(s.now):
 		s.stranger(ctx, ReasonExpired)
+		return
+	case s.m.cfg.Secrets.rejects(rec):
+		s.stranger(ctx, ReasonIssuedBefore)
 		return
 	}
 	s.admit(ctx, rec, found[:n])
@@ -79,7 +88,7 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 	case ProofDead:
 		s.m.observe(ctx, Event{Name: EventStaleProof, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale})
 		if s.m.cfg.OnStaleProof == StaleProofEnds {
-			if err := s.m.remove(ctx, s.key); err != nil {
+			if err := s.m.remove(ctx, s.store, s.key); err != nil {
 				s.state, s.cause = stateInert, fmt.Errorf("beaker: end a session whose cookie was replaced: %w", err)
 				return
 			}
@@ -88,10 +97,21 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 		s.stranger(ctx, "")
 		return
 	}
-	s.state, s.base, s.version, s.exact, s.last = stateLive, rec, rec.version, true, rec.touched
 	s.previous = best == ProofPrevious
-	cfg := &s.m.cfg
-	if !cfg.NoTouch && s.now-rec.touched >= inMillis(cfg.TouchInterval) {
+	s.begin(ctx, rec)
+}
+
+// begin makes rec the session.
+func (s *Session) begin(ctx context.Context, rec *Record) {
+	s.state, s.base, s.version, s.exact, s.last = stateLive, rec, rec.version, true, rec.touched
+	if s.cred.old != "" {
+		s.owed = cookieRefresh
+		s.m.observe(ctx, Event{Name: EventOldSecret, Handle: Handle(s.key), Detail: s.cred.old})
+	}
+	// A session with a short timeout of its own is touched more often, or it would end
+	// while it is used.
+	interval := min(inMillis(s.m.cfg.TouchInterval), rec.idle/10)
+	if !s.m.cfg.NoTouch && s.now-rec.touched >= interval {
 		s.p.touch = s.now
 	}
 	s.m.observe(ctx, Event{Name: EventLoad, Handle: Handle(s.key), Subject: rec.subject})
@@ -111,22 +131,16 @@ func (s *Session) stranger(ctx context.Context, why Reason) {
 // session, or it returns why there is none.
 func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reason) {
 	style := s.m.style(s.rq.r)
-	cookies := s.rq.r.CookiesNamed(style.name)
+	cookies, why := s.cookies(style)
 	if len(cookies) == 0 {
-		return found, 0, ""
-	}
-	s.hadCookie = true
-	// A browser never has two cookies of a __Host- name, and its order says nothing
-	// about which of two is whose (RFC 6265bis, 4.2.2).
-	if len(cookies) > maxCandidates || len(cookies) > 1 && strings.HasPrefix(cookiePrefix(style.name), "__Host-") {
-		return found, 0, ReasonAmbiguous
+		return found, 0, why
 	}
 	now := s.now.Time()
 	for _, c := range cookies {
 		var cred credential
-		stale, reason := false, ReasonMalformed // one session has one spelling: no quotes
+		reason := ReasonMalformed // one session has one spelling: no quotes
 		if !c.Quoted {
-			stale, reason = style.tokens.open(c.Value, now, &cred)
+			_, reason = style.tokens.open(c.Value, now, &cred)
 		}
 		if reason != "" {
 			if why == "" {
@@ -139,9 +153,6 @@ func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reas
 		}
 		found[n] = cred
 		n++
-		if stale {
-			s.owed = cookieRefresh // made with an older secret
-		}
 	}
 	if n > 0 {
 		why = ""
@@ -149,11 +160,99 @@ func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reas
 	return found, n, why
 }
 
+// loadSealed opens the session that the cookie holds.
+func (s *Session) loadSealed(ctx context.Context) {
+	style := s.m.style(s.rq.r)
+	s.sealed = &sealedStore{m: s.m, style: style}
+	s.store = s.sealed
+	rec, cred, why := s.openSealed(style)
+	if rec == nil {
+		s.stranger(ctx, why)
+		return
+	}
+	s.cred, s.hasSID, s.key, s.proof = *cred, true, rec.key, rec.proof
+	switch {
+	case rec.created > s.now+maxSkew || rec.touched > s.now+maxSkew:
+		s.stranger(ctx, ReasonFuture)
+		return
+	case rec.Expired(s.now):
+		s.stranger(ctx, ReasonExpired)
+		return
+	case s.m.cfg.Secrets.rejects(rec):
+		s.stranger(ctx, ReasonIssuedBefore)
+		return
+	}
+	s.sealed.rec, s.sealed.sid = rec, cred.sid
+	op := s.loading.start(ctx, s.m.cfg.StoreTimeout)
+	_, err := s.sealed.Load(op, rec.key)
+	op.stop()
+	switch {
+	case err == nil:
+		s.begin(ctx, rec)
+	case errors.Is(err, errRecentlyRevoked):
+		s.state = stateEnded
+		s.m.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonRevoked})
+	case errors.Is(err, ErrNotFound):
+		s.sealed.rec = nil
+		s.stranger(ctx, ReasonRevoked)
+	default:
+		s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
+		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
+	}
+}
+
+func (s *Session) openSealed(st *style) (rec *Record, cred *credential, why Reason) {
+	cookies, why := s.cookies(st)
+	for _, c := range cookies {
+		reason := ReasonMalformed // one session has one spelling: no quotes
+		var payload []byte
+		var by *secret
+		stale := false
+		if !c.Quoted {
+			payload, by, stale, reason = st.sealer.open(c.Value, s.now.Time())
+		}
+		if reason != "" {
+			if why == "" {
+				why = reason
+			}
+			continue
+		}
+		r, cr, err := parsePayload(payload, s.m.hash)
+		switch {
+		case err != nil:
+			why = ReasonUndecodable
+			continue
+		case rec != nil && r.key != rec.key:
+			return nil, nil, ReasonAmbiguous
+		case rec != nil && r.version <= rec.version:
+			continue // the same session twice: the newer state counts
+		}
+		if stale {
+			cr.old = by.id
+		}
+		rec, cred = r, cr
+	}
+	return rec, cred, why
+}
+
+// cookies returns the cookies that may be ours.
+func (s *Session) cookies(st *style) ([]*http.Cookie, Reason) {
+	all := s.rq.r.CookiesNamed(st.name)
+	s.hadCookie = len(all) > 0
+	// A browser never has two cookies of a __Host- name, and its order says nothing
+	// about which of two is whose (RFC 6265bis, 4.2.2).
+	if len(all) > maxCandidates || len(all) > 1 && strings.HasPrefix(cookiePrefix(st.name), "__Host-") {
+		return nil, ReasonAmbiguous
+	}
+	return all, ""
+}
+
 // style is how cookies look on one kind of host.
 type style struct {
 	name   string
 	secure bool
 	tokens tokens
+	sealer sealer
 }
 
 func (m *Manager) style(r *http.Request) *style {

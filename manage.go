@@ -21,13 +21,16 @@ func (m *Manager) Lookup(ctx context.Context, h Handle) (*Session, error) {
 		return nil, err
 	}
 	return &Session{
-		m: m, ctx: ctx, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
+		m: m, ctx: ctx, store: m.store, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
 		now: m.now(), last: rec.touched, anyProof: true,
 	}, nil
 }
 
 // find loads a live record.
 func (m *Manager) find(ctx context.Context, h Handle) (*Record, error) {
+	if m.sealed {
+		return nil, errSealed("look up")
+	}
 	op := new(opContext).start(ctx, m.cfg.StoreTimeout)
 	defer op.stop()
 	rec, err := m.store.Load(op, RecordKey(h))
@@ -92,6 +95,10 @@ func (i Info) badValue(name string, err error) {
 // error ends the listing; it is [errors.ErrUnsupported] if the store cannot list.
 func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		if m.sealed {
+			yield(Info{}, errSealed("list"))
+			return
+		}
 		if m.lister == nil {
 			yield(Info{}, fmt.Errorf("beaker: this store does not list sessions: %w", errors.ErrUnsupported))
 			return
@@ -127,8 +134,13 @@ func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, erro
 }
 
 // Revoke ends a session by its handle, now. It is [ErrNotFound] if there was none to
-// end. It is for operators: for a handle that a user sent, use RevokeOwn.
+// end. It is for operators: for a handle that a user sent, use RevokeOwn. Of a sealed
+// session nobody knows whether it exists, so there it always succeeds if the Revoker
+// does.
 func (m *Manager) Revoke(ctx context.Context, h Handle) error {
+	if m.sealed {
+		return m.revokeSealed(ctx, h)
+	}
 	return m.revoke(ctx, h, func(*Record) bool { return true })
 }
 
@@ -146,7 +158,7 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 	if !may(rec) {
 		return ErrNotFound
 	}
-	if err := m.remove(ctx, rec.key); err != nil {
+	if err := m.remove(ctx, m.store, rec.key); err != nil {
 		return err
 	}
 	m.observe(ctx, Event{Name: EventRevoke, Handle: h, Subject: rec.subject, Count: 1})
@@ -157,9 +169,9 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 // there were. A sign-in of the subject that began before and finishes later is refused
 // with [ErrRevoked]. Call it when a password changes or an account is closed (OWASP
 // ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
-// subject's sessions.
+// subject's sessions. How many sealed sessions there were nobody knows: it is 0.
 func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handle) (int, error) {
-	if m.revoker == nil {
+	if m.revoker == nil && !m.sealed {
 		return 0, fmt.Errorf("beaker: this store does not revoke by subject: %w", errors.ErrUnsupported)
 	}
 	if err := checkSubject(subject); err != nil || subject == "" {
@@ -171,13 +183,38 @@ func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handl
 	}
 	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
 	defer op.stop()
-	n, err := m.revoker.RevokeSubject(op, subject, m.now(), keys...)
+	var n int
+	var err error
+	if m.sealed {
+		err = m.revoked.revokeSubject(op, subject, m.now(), keys)
+	} else {
+		n, err = m.revoker.RevokeSubject(op, subject, m.now(), keys...)
+	}
 	if err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Detail: "revoke", Err: err})
 		return n, fmt.Errorf("beaker: revoke: %w", err)
 	}
 	m.observe(ctx, Event{Name: EventRevoke, Subject: subject, Count: n})
 	return n, nil
+}
+
+func errSealed(what string) error {
+	return fmt.Errorf("beaker: sealed sessions are in their cookies, nobody can %s them: %w", what, errors.ErrUnsupported)
+}
+
+func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
+	if m.revoked.store == nil {
+		return ErrNotRevocable
+	}
+	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
+	defer op.stop()
+	now := m.now()
+	if err := m.revoked.endKey(op, RecordKey(h), now, now.Add(maxSealedLifetime)); err != nil {
+		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "revoke", Err: err})
+		return fmt.Errorf("beaker: revoke: %w", err)
+	}
+	m.observe(ctx, Event{Name: EventRevoke, Handle: h, Count: 1})
+	return nil
 }
 
 const purgeBatch = 500

@@ -23,6 +23,9 @@ type Manager struct {
 	secure style
 	plain  *style // for Cookie.InsecureHosts
 
+	sealed  bool
+	revoked revocations // of sealed sessions
+
 	lister  Lister
 	purger  Purger
 	revoker SubjectRevoker
@@ -44,21 +47,36 @@ func New(cfg Config) (*Manager, error) {
 	m := &Manager{
 		cfg: cfg, store: cfg.Store, hash: newHasher(cfg.App), attrs: cfg.Cookie.attributes(),
 		limits: Limits{MaxBytes: cfg.MaxBytes, MaxKeys: cfg.MaxKeys},
-		secure: style{name: cfg.Cookie.Name, secure: true, tokens: newTokens(cfg.Secrets, cfg.App, cfg.Cookie.Name)},
+		sealed: cfg.Sealed != nil,
 	}
+	m.secure = m.newStyle(cfg.Cookie.Name, true)
 	if len(cfg.Cookie.InsecureHosts) > 0 {
 		name := cfg.Cookie.Name[len(cookiePrefix(cfg.Cookie.Name)):]
-		m.plain = &style{name: name, tokens: newTokens(cfg.Secrets, cfg.App, name)}
+		plain := m.newStyle(name, false)
+		m.plain = &plain
 	}
 	m.lister, _ = cfg.Store.(Lister)
 	m.purger, _ = cfg.Store.(Purger)
 	m.revoker, _ = cfg.Store.(SubjectRevoker)
+	m.revoked.m = m
+	if m.sealed {
+		m.revoked.store = cfg.Sealed.Revoker
+		m.purger, _ = cfg.Sealed.Revoker.(Purger)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop = cancel
 	if m.purger != nil && cfg.PurgeInterval > 0 {
 		m.janitor.Go(func() { m.purgeForever(ctx) })
 	}
 	return m, nil
+}
+
+func (m *Manager) newStyle(name string, secure bool) style {
+	st := style{name: name, secure: secure, tokens: newTokens(m.cfg.Secrets, m.cfg.App, name)}
+	if m.sealed {
+		st.sealer = newSealer(m.cfg.Secrets, m.cfg.Sealed.SignOnly, m.cfg.App, name)
+	}
+	return st
 }
 
 // Close ends what the manager runs in the background, and waits for it. It may be
@@ -87,7 +105,8 @@ func StatusOf(err error) int {
 		return http.StatusConflict
 	case errors.As(err, &enc), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrCommitted),
 		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate),
-		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached):
+		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached),
+		errors.Is(err, ErrNotRevocable), errors.Is(err, errors.ErrUnsupported):
 		return http.StatusInternalServerError
 	}
 	return http.StatusServiceUnavailable

@@ -86,6 +86,9 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 // inert: empty, and whatever is written to it is refused. It is never "no session", so
 // do not treat it as a visitor who is not signed in: answer with Error.
 // [ErrNoMiddleware] means that the handler is not wrapped.
+//
+// Give it the request's context, or one with a deadline for the whole request: when
+// the deadline of the first call's context has passed, nothing is saved any more.
 func (m *Manager) Get(ctx context.Context) (*Session, error) {
 	rq := m.request(ctx)
 	if rq == nil {

@@ -24,6 +24,7 @@ const (
 	EventEnded        EventName = "session.ended"        // a change came too late: the session was gone
 	EventCorrupt      EventName = "session.corrupt"      // a record does not decode
 	EventBadValue     EventName = "session.bad_value"    // a value does not decode into the type asked for
+	EventOldSecret    EventName = "session.old_secret"   // a cookie made with a secret that is not the active one; Detail is its id
 	EventStaleProof   EventName = "session.stale_proof"  // a cookie that was replaced long ago: maybe stolen
 	EventLate         EventName = "session.late"         // a change after the headers were sent was lost
 	EventStoreError   EventName = "session.store_error"  // the store failed
@@ -46,6 +47,10 @@ const (
 	ReasonExpired       Reason = "expired"        // the session's time is over
 	ReasonReplaced      Reason = "replaced"       // the secret was replaced a moment ago
 	ReasonStale         Reason = "stale"          // the secret was replaced long ago
+	ReasonRevoked       Reason = "revoked"        // a sealed session that has ended
+	ReasonUndecodable   Reason = "undecodable"    // a sealed session that is genuine and does not decode
+	ReasonFuture        Reason = "future"         // a sealed session from a time that has not come
+	ReasonIssuedBefore  Reason = "issued_before"  // Secrets.RejectIssuedBefore
 )
 
 // Event is one thing that happened. It never holds a cookie, a secret or a value.

@@ -26,8 +26,9 @@ import (
 // RFC 5869), so one secret may serve several managers. Secrets may be shared by them
 // and used concurrently. Printing shows ids only.
 type Secrets struct {
-	path string
-	ring atomic.Pointer[ring]
+	path   string
+	ring   atomic.Pointer[ring]
+	before atomic.Int64 // Millis
 }
 
 // ring is one immutable state of the secrets.
@@ -46,12 +47,18 @@ type secret struct {
 	accept bool      // opens only, never makes cookies
 	retire time.Time // opens until then; zero: always
 	macs   sync.Pool // of *mac: an HMAC is keyed once and then reset
+	signs  sync.Pool // the same for sealed sessions that are only signed
 	seal   []byte    // for sealed sessions
+
+	opened, issued atomic.Uint64
 }
 
+// mac is a keyed hash with room for what goes in and out: bytes of the caller's would
+// have to move to the heap, since a hash is an interface.
 type mac struct {
 	h   hash.Hash
-	buf [sha256.Size]byte
+	in  [128]byte
+	out [sha256.Size]byte
 }
 
 const secretBytes = 32
@@ -238,7 +245,8 @@ func checkStrength(key []byte) error {
 const (
 	labelTag  = "beaker key tag v1"
 	labelMAC  = "beaker token mac v1"
-	labelSeal = "beaker sealed session v1"
+	labelSeal = "beaker sealed session key v1"
+	labelSign = "beaker signed session mac v1"
 )
 
 func (s *secret) derive(key []byte) error {
@@ -252,18 +260,34 @@ func (s *secret) derive(key []byte) error {
 		return err
 	}
 	s.macs.New = func() any { return &mac{h: hmac.New(sha256.New, macKey)} }
+	signKey, err := hkdf.Key(sha256.New, key, nil, labelSign, sha256.Size)
+	if err != nil {
+		return err
+	}
+	s.signs.New = func() any { return &mac{h: hmac.New(sha256.New, signKey)} }
 	s.seal, err = hkdf.Key(sha256.New, key, nil, labelSeal, sha256.Size)
 	return err
 }
 
-// sum returns the HMAC over the two parts.
-func (s *secret) sum(prefix string, data []byte) (out [sha256.Size]byte) {
+// sum returns the HMAC over the prefix and at most 128 bytes of data.
+func (s *secret) sum(prefix, data []byte) (out [sha256.Size]byte) {
 	m := s.macs.Get().(*mac)
 	m.h.Reset()
-	_, _ = io.WriteString(m.h, prefix) // a hash never fails
-	_, _ = m.h.Write(data)
-	copy(out[:], m.h.Sum(m.buf[:0]))
+	_, _ = m.h.Write(prefix) // a hash never fails
+	_, _ = m.h.Write(m.in[:copy(m.in[:], data)])
+	copy(out[:], m.h.Sum(m.out[:0]))
 	s.macs.Put(m)
+	return out
+}
+
+// signSum is sum with the key for signed sessions, for data of any length.
+func (s *secret) signSum(prefix, data []byte) (out [sha256.Size]byte) {
+	m := s.signs.Get().(*mac)
+	m.h.Reset()
+	_, _ = m.h.Write(prefix) // a hash never fails
+	_, _ = m.h.Write(data)
+	copy(out[:], m.h.Sum(m.out[:0]))
+	s.signs.Put(m)
 	return out
 }
 
@@ -276,21 +300,50 @@ func (r *ring) find(tag keyTag, now time.Time) *secret {
 	return s
 }
 
-func (s *Secrets) text() string {
-	var ids []string
-	if s != nil {
-		if r := s.ring.Load(); r != nil {
-			for _, sec := range r.ordered {
-				ids = append(ids, sec.id)
-			}
-		}
+// RejectIssuedBefore refuses every session that began, or was last given a new secret,
+// before t: after a leak whose time is known. It holds until the process ends.
+func (s *Secrets) RejectIssuedBefore(t time.Time) { s.before.Store(int64(MillisOf(t))) }
+
+// rejects reports whether RejectIssuedBefore concerns a session.
+func (s *Secrets) rejects(rec *Record) bool {
+	issued := max(rec.created, rec.authAt)
+	if rec.rot != nil {
+		issued = max(issued, rec.rot.at)
 	}
-	return fmt.Sprintf("beaker.Secrets%q", ids)
+	return issued < Millis(s.before.Load())
+}
+
+// SecretUsage says how a secret was used by this process.
+type SecretUsage struct {
+	ID     string
+	Active bool   // it makes new cookies
+	Opened uint64 // cookies that it opened; when this no longer grows on any node, it can be removed
+	Issued uint64 // cookies that it made
+}
+
+// Usage returns the use of each secret, in order, since it was read.
+func (s *Secrets) Usage() []SecretUsage {
+	if s == nil || s.ring.Load() == nil {
+		return nil
+	}
+	r := s.ring.Load()
+	var all []SecretUsage
+	for _, sec := range r.ordered {
+		all = append(all, SecretUsage{ID: sec.id, Active: sec == r.active, Opened: sec.opened.Load(), Issued: sec.issued.Load()})
+	}
+	return all
+}
+
+func (s *Secrets) text() string {
+	return fmt.Sprintf("beaker.Secrets%q", s.IDs())
 }
 
 // IDs returns the ids in order; the one that makes new cookies is the first that is
 // active.
 func (s *Secrets) IDs() []string {
+	if s == nil || s.ring.Load() == nil {
+		return nil
+	}
 	var ids []string
 	for _, sec := range s.ring.Load().ordered {
 		ids = append(ids, sec.id)

@@ -31,6 +31,9 @@ type Session struct {
 	rq  *request        // nil: from Lookup, inside Update, or inert
 	ctx context.Context // of the first Get: its deadline also ends the chance to commit
 
+	store  Store        // the manager's, or sealed
+	sealed *sealedStore // nil: the session is in the manager's store
+
 	mu    sync.Mutex
 	state sessionState
 	cause error // why it is inert
@@ -105,6 +108,9 @@ func (p *pending) put(name string, data []byte) {
 	if ok {
 		p.set[i].Data = data
 		return
+	}
+	if p.set == nil {
+		p.set = make([]Value, 0, 4) // what a request changes
 	}
 	p.set = slices.Insert(p.set, i, Value{name, data})
 }
@@ -361,7 +367,7 @@ func (s *Session) writable() error {
 		return ErrEnded
 	case s.finished:
 		return ErrCommitted
-	case s.sent && s.state == stateNew:
+	case s.sent && (s.state == stateNew || s.sealed != nil):
 		return ErrCommitted // its cookie can no longer be sent
 	}
 	return nil
@@ -488,7 +494,11 @@ func (s *Session) accessed() Millis {
 
 // LastAccessed returns when the session was used before this request, exact to the
 // touch interval; the zero time if it is new.
-func (s *Session) LastAccessed() time.Time { return s.last.Time() }
+func (s *Session) LastAccessed() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.Time()
+}
 
 // IdleDeadline returns when the session ends if it is not used again; the zero time
 // if it has no idle timeout.

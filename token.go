@@ -36,6 +36,7 @@ const (
 type credential struct {
 	sid    [sidBytes]byte
 	secret [secretBytes]byte
+	old    string // the id of the secret that opened it, if that is not the active one
 }
 
 func newSID() (sid [sidBytes]byte) {
@@ -80,15 +81,17 @@ func (h hasher) recordProof(c *credential) Proof {
 // tokens makes and opens the tokens of one manager under one cookie name.
 type tokens struct {
 	secrets *Secrets
-	prefix  string
+	prefix  []byte
 }
 
 func newTokens(secrets *Secrets, app, cookieName string) tokens {
-	return tokens{secrets: secrets, prefix: frame(labelToken, app, cookieName)}
+	return tokens{secrets: secrets, prefix: []byte(frame(labelToken, app, cookieName))}
 }
 
-func (t tokens) issue(c *credential) string {
+// issue appends a token for c.
+func (t tokens) issue(dst []byte, c *credential) []byte {
 	s := t.secrets.ring.Load().active
+	s.issued.Add(1)
 	var b [tokenBytes]byte
 	b[0] = tokenVersion
 	copy(b[1:], s.tag[:])
@@ -96,7 +99,7 @@ func (t tokens) issue(c *credential) string {
 	copy(b[4+sidBytes:], c.secret[:])
 	sum := s.sum(t.prefix, b[:tokenSigned])
 	copy(b[tokenSigned:], sum[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.AppendEncode(dst, b[:])
 }
 
 // open checks a token. The answer to a client is the same for each reason.
@@ -125,5 +128,9 @@ func (t tokens) open(text string, now time.Time, c *credential) (stale bool, why
 	}
 	copy(c.sid[:], b[4:])
 	copy(c.secret[:], b[4+sidBytes:])
-	return s != r.active, ""
+	s.opened.Add(1)
+	if stale = s != r.active; stale {
+		c.old = s.id
+	}
+	return stale, ""
 }

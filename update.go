@@ -22,7 +22,8 @@ import (
 // it is given, for values only. If it returns an error, nothing is saved and Update
 // returns it. Updates of one session in one process take turns. After [ErrUncertain]
 // the change may have been saved, and fn is not run again. A new session is created;
-// its cookie goes out with the headers.
+// its cookie goes out with the headers. A sealed session is only changed for this
+// response: nothing can be atomic between two copies of a cookie.
 func (m *Manager) Update(ctx context.Context, fn func(*Session) error) error {
 	s, err := m.Get(ctx)
 	if err != nil {
@@ -34,6 +35,9 @@ func (m *Manager) Update(ctx context.Context, fn func(*Session) error) error {
 // Take returns a value and removes it from the store, now and atomically: of any
 // number of requests, one gets it.
 func (m *Manager) Take(ctx context.Context, name string) (value any, ok bool, err error) {
+	if m.sealed {
+		return nil, false, errSealed("take")
+	}
 	err = m.Update(ctx, func(s *Session) error {
 		value, ok = s.Pop(name)
 		return nil
@@ -93,7 +97,7 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 	}
 	taken := s.p.takeValues()
 	view := &Session{
-		m: s.m, ctx: ctx, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
+		m: s.m, ctx: ctx, store: s.store, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
 		inUpdate: true, p: taken.cloneValues(),
 	}
 	s.mu.Unlock()
@@ -133,22 +137,34 @@ func (s *Session) reload(ctx context.Context) (*Record, error) {
 	}
 	op := new(opContext).start(ctx, s.m.cfg.StoreTimeout)
 	defer op.stop()
-	rec, err := s.m.store.Load(op, key)
+	rec, err := s.store.Load(op, key)
 	now := s.m.now()
 	switch {
 	case err == nil && rec.key != key:
 		return nil, s.storeErrorLocked(ctx, "load", fmt.Errorf("%w: the store returned the record of another key", ErrCorrupt))
-	case errors.Is(err, ErrNotFound),
-		err == nil && (rec.Expired(now) || !anyProof && rec.CheckProof(proof, now) < ProofPrevious):
-		s.mu.Lock()
-		s.state = stateEnded
-		s.mu.Unlock()
-		s.m.observe(ctx, Event{Name: EventEnded, Handle: Handle(key)})
-		return nil, ErrEnded
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrNotFound):
 		return nil, s.storeErrorLocked(ctx, "load", err)
 	}
-	return rec, nil
+	status := ProofDead
+	switch {
+	case err != nil || rec.Expired(now):
+	case anyProof:
+		status = ProofCurrent
+	default:
+		status = rec.CheckProof(proof, now)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch status {
+	case ProofCurrent:
+		return rec, nil
+	case ProofPrevious:
+		s.previous = true // given a new secret, with a grace, since this request began
+		return rec, nil
+	}
+	s.state = stateEnded
+	s.m.observe(ctx, Event{Name: EventEnded, Handle: Handle(key)})
+	return nil, ErrEnded
 }
 
 func (s *Session) storeErrorLocked(ctx context.Context, op string, err error) error {
@@ -190,7 +206,7 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	if _, err := Merge(rec, &c); errors.Is(err, ErrTooLarge) {
 		return false, err
 	}
-	v, err := s.m.apply(ctx, s.key, ch)
+	v, err := s.m.apply(ctx, s.store, s.key, ch)
 	switch {
 	case errors.Is(err, ErrConflict):
 		return true, err
@@ -202,6 +218,9 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	}
 	s.base, s.applied, s.version, s.exact = rec, ch, v, true
 	s.p.touch = 0
+	if s.sealed != nil {
+		s.base, s.applied, s.owed = s.sealed.rec, nil, cookieNew
+	}
 	s.m.observe(ctx, Event{Name: EventSave, Handle: Handle(s.key), Subject: rec.subject})
 	return false, nil
 }
