@@ -167,8 +167,8 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 
 // RevokeAll ends all sessions of a subject except those named, now, and says how many
 // there were. A sign-in of the subject that began before and finishes later is refused
-// with [ErrRevoked]. Call it when a password changes or an account is closed (OWASP
-// ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
+// with [ErrRevoked], unless its own request has ordered this. Call it when a password
+// changes or an account is closed (OWASP ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
 // subject's sessions. How many sealed sessions there were nobody knows: it is 0.
 func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handle) (int, error) {
 	if m.revoker == nil && !m.sealed {
@@ -185,14 +185,20 @@ func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handl
 	defer op.stop()
 	var n int
 	var err error
+	at := m.now()
 	if m.sealed {
-		err = m.revoked.revokeSubject(op, subject, m.now(), keys)
+		err = m.revoked.revokeSubject(op, subject, at, keys)
 	} else {
-		n, err = m.revoker.RevokeSubject(op, subject, m.now(), keys...)
+		n, err = m.revoker.RevokeSubject(op, subject, at, keys...)
 	}
 	if err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Detail: "revoke", Err: err})
 		return n, fmt.Errorf("beaker: revoke: %w", err)
+	}
+	if rq := m.request(ctx); rq != nil {
+		// Whoever ordered it was let in after it: a handler may revoke all sessions and
+		// then sign its own visitor in again.
+		rq.began.Store(int64(at) + 1)
 	}
 	m.observe(ctx, Event{Name: EventRevoke, Subject: subject, Count: n})
 	return n, nil

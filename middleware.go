@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,9 +17,9 @@ type request struct {
 	m      *Manager
 	r      *http.Request
 	w      http.ResponseWriter // the one that Wrap was given
-	began  Millis
-	failed error    // why the handler's response was replaced
-	inner  []string // cookies that managers inside this one have committed
+	began  atomic.Int64        // Millis; see Change.Began
+	failed error               // why the handler's response was replaced
+	inner  []string            // cookies that managers inside this one have committed
 
 	// sent is set when the headers are decided: by the first thing that sends them, or
 	// at the end. It belongs to the goroutine that writes the response.
@@ -60,7 +61,8 @@ func (m *Manager) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		rq := &request{parent: r.Context(), m: m, r: r, w: w, began: m.now()}
+		rq := &request{parent: r.Context(), m: m, r: r, w: w}
+		rq.began.Store(int64(m.now()))
 		next.ServeHTTP(rq.writer(), r.WithContext((*ownContext)(rq)))
 		rq.finish()
 	})

@@ -462,7 +462,7 @@ func (s *Session) authenticatedAt() Millis {
 
 func (s *Session) began() Millis {
 	if s.rq != nil {
-		return s.rq.began
+		return Millis(s.rq.began.Load())
 	}
 	return s.now
 }

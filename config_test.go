@@ -1,0 +1,3 @@
+package beaker
+
+type noStore0 struct{ Store }

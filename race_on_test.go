@@ -1,0 +1,5 @@
+//go:build race
+
+package beaker_test
+
+const raceDetector = true
