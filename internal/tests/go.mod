@@ -1,0 +1,5 @@
+module github.com/seed12c5fab1/beaker/internal/tests
+
+go 1.25.0
+
+replace github.com/seed12c5fab1/beaker => ../..
