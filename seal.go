@@ -62,8 +62,12 @@ func newSealer(secrets *Secrets, signOnly bool, app, cookieName string) sealer {
 	}
 }
 
+func deriveSubkey(s *secret, salt []byte) (keyAndCommitment []byte, err error) {
+	return hkdf.Key(sha256.New, s.seal, salt, labelSealedInfo, 32+commitBytes)
+}
+
 func (s *secret) subkey(salt []byte) (aead cipher.AEAD, commitment []byte, err error) {
-	out, err := hkdf.Key(sha256.New, s.seal, salt, labelSealedInfo, 32+commitBytes)
+	out, err := deriveSubkey(s, salt)
 	if err != nil {
 		return nil, nil, err
 	}
