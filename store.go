@@ -11,6 +11,8 @@ import "context"
 // hashes) and opaque values, and it never reads a clock: each operation that
 // depends on the time carries the caller's.
 //
+// A store that holds something open is an io.Closer; a second Close returns nil.
+//
 // All methods are safe for concurrent use, also by several processes on the same
 // data where the store can be shared. A context that is done when a method is
 // called means that nothing happens and its error is returned. After Close, methods
@@ -38,7 +40,8 @@ type Store interface {
 	// does, and returns the new version. It never creates a record. It returns
 	// ErrNotFound if the record is gone, is expired at ch.Now, or refuses the proof;
 	// ErrConflict if ch.IfVersion does not hold; ErrRevoked, with the session
-	// deleted, if it sets a subject that was revoked at or after ch.Began.
+	// deleted, if it sets a subject that was revoked at or after ch.Began. The proof
+	// comes first: who has the wrong one cannot have a session deleted.
 	Apply(ctx context.Context, key RecordKey, ch *Change) (Version, error)
 
 	// Delete removes the record for good; it returns nil if there is none. When it
@@ -76,6 +79,7 @@ type SubjectRevoker interface {
 	// the subject's sessions except those named, and says how many it deleted. When
 	// it has returned, a sign-in that began at or before that time and finishes later
 	// is refused with ErrRevoked: a password change ends the sessions that the old
-	// password opened, also the one that is just being opened.
+	// password opened, also the one that is just being opened. Of several revocations
+	// the latest time counts. The empty subject is nobody's: it is an error.
 	RevokeSubject(ctx context.Context, subject string, at Millis, except ...RecordKey) (n int, err error)
 }
