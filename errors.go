@@ -84,6 +84,10 @@ var (
 	// bytes or contains control characters.
 	ErrInvalidSubject = errors.New("beaker: invalid subject")
 
+	// ErrInvalidTimeout means that SetIdleTimeout or SetAbsoluteTimeout was given what
+	// no session can have.
+	ErrInvalidTimeout = errors.New("beaker: invalid timeout")
+
 	// ErrInUpdate means that a lifecycle method was called inside the function given
 	// to Update, which may be run more than once. Call it outside.
 	ErrInUpdate = errors.New("beaker: not possible inside Update")

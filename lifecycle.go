@@ -90,7 +90,7 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 // NoLimit. Another value is refused as Set refuses one.
 func (s *Session) SetIdleTimeout(d time.Duration) {
 	if d < time.Second || d > NoLimit {
-		s.fail(fmt.Errorf("beaker: an idle timeout of %v is not possible: give at least a second, or NoLimit", d))
+		s.fail(fmt.Errorf("%w: idle %v: give at least a second, or NoLimit", ErrInvalidTimeout, d))
 		return
 	}
 	s.change(func() { s.p.idle = d })
@@ -109,7 +109,7 @@ func (s *Session) SetAbsoluteTimeout(d time.Duration) {
 		most = maxSealedLifetime
 	}
 	if d < time.Second || d > most {
-		s.fail(fmt.Errorf("beaker: an absolute timeout of %v is not possible: give at least a second and at most %v", d, most))
+		s.fail(fmt.Errorf("%w: absolute %v: give at least a second and at most %v", ErrInvalidTimeout, d, most))
 		return
 	}
 	s.change(func() { s.p.absolute = d })

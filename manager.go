@@ -104,7 +104,7 @@ func StatusOf(err error) int {
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrRevoked), errors.Is(err, ErrNotFound):
 		return http.StatusConflict
 	case errors.As(err, &enc), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrCommitted),
-		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate),
+		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate), errors.Is(err, ErrInvalidTimeout),
 		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached),
 		errors.Is(err, ErrNotRevocable), errors.Is(err, errors.ErrUnsupported):
 		return http.StatusInternalServerError
