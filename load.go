@@ -54,8 +54,7 @@ func (s *Session) load(ctx context.Context) {
 		s.stranger(ctx, "")
 		return
 	default:
-		s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
-		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
+		s.fails(ctx, err)
 		return
 	}
 	switch {
@@ -67,6 +66,14 @@ func (s *Session) load(ctx context.Context) {
 		return
 	}
 	s.admit(ctx, rec, found[:n])
+}
+
+// fails makes the session inert.
+func (s *Session) fails(ctx context.Context, err error) {
+	s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
+	if ctx.Err() == nil { // a client that leaves is not the store's failure
+		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
+	}
 }
 
 // admit compares the proofs.
@@ -196,8 +203,7 @@ func (s *Session) loadSealed(ctx context.Context) {
 		s.sealed.rec = nil
 		s.stranger(ctx, ReasonRevoked)
 	default:
-		s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
-		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
+		s.fails(ctx, err)
 	}
 }
 

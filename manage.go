@@ -167,7 +167,8 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 
 // RevokeAll ends all sessions of a subject except those named, now, and says how many
 // there were. A sign-in of the subject that began before and finishes later is refused
-// with [ErrRevoked], unless its own request has ordered this. Call it when a password
+// with [ErrRevoked], unless its own request has ordered this; so is one that begins in
+// the same millisecond. Call it when a password
 // changes or an account is closed (OWASP ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
 // subject's sessions. How many sealed sessions there were nobody knows: it is 0.
 func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handle) (int, error) {
