@@ -1,0 +1,277 @@
+package site_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/memstore"
+)
+
+func TestErrorsAreJSONAndSaveNothing(t *testing.T) {
+	big := `"` + strings.Repeat("x", 20<<10) + `"`
+	for _, tc := range []struct {
+		desc, method, path, body string
+		anonymous                bool
+		down                     string // the operation that fails
+		status                   int
+	}{
+		{desc: "a body that is not JSON", method: "PUT", path: "/api/values/k", body: "{", status: 400},
+		{desc: "an empty body", method: "PUT", path: "/api/values/k", status: 400},
+		{desc: "two values", method: "PUT", path: "/api/values/k", body: "1 2", status: 400},
+		{desc: "a login without a name", method: "POST", path: "/api/login", body: `{}`, status: 400},
+		{desc: "a login with a name of blanks", method: "POST", path: "/api/login", body: `{"name":"  "}`, status: 400},
+		{desc: "a login with a control character", method: "POST", path: "/api/login", body: `{"name":"a\u0007b"}`, status: 400},
+		{desc: "a login with a field that is not known", method: "POST", path: "/api/login", body: `{"user":"a"}`, status: 400},
+		{desc: "a login with a list", method: "POST", path: "/api/login", body: `[]`, status: 400},
+		{desc: "a key that is too long", method: "PUT", path: "/api/values/" + strings.Repeat("x", 256), body: "1", status: 400},
+		{desc: "a key that starts with NUL", method: "PUT", path: "/api/values/%00f", body: "1", status: 400},
+		{desc: "an increment of a key that is not valid", method: "POST", path: "/api/incr/%ff", status: 400},
+		{desc: "a slow write of a key that is not valid", method: "POST", path: "/api/slow/%ff?ms=0", body: "1", status: 400},
+		{desc: "a handle that is none", method: "POST", path: "/api/devices/5E/revoke", status: 400},
+		{desc: "a wait that is no number", method: "GET", path: "/api/slow?ms=long", status: 400},
+		{desc: "a wait that is missing", method: "GET", path: "/api/slow", status: 400},
+		{desc: "a wait that is too long", method: "GET", path: "/api/slow?ms=10001", status: 400},
+		{desc: "a wait that is negative", method: "POST", path: "/api/slow/k?ms=-1", body: "1", status: 400},
+		{desc: "devices of nobody", method: "GET", path: "/api/devices", anonymous: true, status: 403},
+		{desc: "revoking for nobody", method: "POST", path: "/api/devices/revoke-others", anonymous: true, status: 403},
+		{desc: "revoking one for nobody", method: "POST", path: "/api/devices/" + strings.Repeat("0", 64) + "/revoke", anonymous: true, status: 403},
+		{desc: "a value that is not there", method: "GET", path: "/api/values/none", status: 404},
+		{desc: "a device that is not there", method: "POST", path: "/api/devices/" + strings.Repeat("0", 64) + "/revoke", status: 404},
+		{desc: "an address that is not there", method: "GET", path: "/api/none", status: 404},
+		{desc: "GET of what takes POST", method: "GET", path: "/api/login", status: 405},
+		{desc: "POST of what takes GET", method: "POST", path: "/api/session", status: 405},
+		{desc: "an increment of a string", method: "POST", path: "/api/incr/text", status: 409},
+		{desc: "an increment of a fraction", method: "POST", path: "/api/incr/fraction", status: 409},
+		{desc: "an increment of null", method: "POST", path: "/api/incr/null", status: 409},
+		{desc: "an increment of the largest", method: "POST", path: "/api/incr/largest", status: 409},
+		{desc: "a body that is too large", method: "PUT", path: "/api/values/k", body: big, status: 413},
+		{desc: "blanks without end after the value", method: "PUT", path: "/api/values/k", body: "1" + strings.Repeat(" ", 20<<10), status: 413},
+		{desc: "a login that is too large", method: "POST", path: "/api/login", body: `{"name":` + big + `}`, status: 413},
+		{desc: "a store that does not load", method: "GET", path: "/api/session", down: "load", status: 503},
+		{desc: "a store that does not create, which shows at the end", method: "PUT", path: "/api/values/k", body: "1", anonymous: true, down: "create", status: 503},
+		{desc: "a store that does not apply, which shows at the end", method: "PUT", path: "/api/values/k", body: "1", down: "apply", status: 503},
+		{desc: "a store that does not update", method: "POST", path: "/api/incr/k", down: "apply", status: 503},
+		{desc: "a store that does not delete", method: "POST", path: "/api/logout", down: "delete", status: 503},
+		{desc: "a store that does not list", method: "GET", path: "/api/devices", down: "list", status: 503},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			f := newSite(t, nil)
+			b := f.browser(t)
+			if !tc.anonymous {
+				b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
+				b.must(http.MethodPut, "/api/values/text", `"text"`)
+				b.must(http.MethodPut, "/api/values/fraction", `1.5`)
+				b.must(http.MethodPut, "/api/values/null", `null`)
+				b.must(http.MethodPut, "/api/values/largest", `9223372036854775807`)
+			}
+			before := len(b.session().Values)
+			f.store.fail(tc.down)
+			resp := b.do(tc.method, tc.path, tc.body)
+			f.store.fail("")
+			body := text(t, resp)
+			if resp.StatusCode != tc.status || resp.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("status %d, %s: %s", resp.StatusCode, resp.Header.Get("Content-Type"), body)
+			}
+			var got map[string]string
+			if err := json.Unmarshal([]byte(body), &got); err != nil || len(got) != 1 || got["error"] == "" {
+				t.Errorf("got %s", body)
+			}
+			if strings.Contains(body, errDown.Error()) || strings.Contains(body, "beaker:") {
+				t.Errorf("an internal error is told to the client: %s", body)
+			}
+			if resp.Header.Get("Set-Cookie") != "" {
+				t.Errorf("an error sets a cookie: %s", resp.Header.Get("Set-Cookie"))
+			}
+			switch {
+			case tc.status == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "":
+				t.Error("no Retry-After")
+			case tc.status == http.StatusServiceUnavailable && !strings.Contains(f.log.String(), errDown.Error()):
+				t.Error("the log does not say what happened")
+			case tc.status == http.StatusMethodNotAllowed && resp.Header.Get("Allow") == "":
+				t.Error("no Allow")
+			}
+			if v := b.session(); len(v.Values) != before || !tc.anonymous && *v.Subject != "alice" {
+				t.Errorf("the session has changed: %+v", v)
+			}
+		})
+	}
+}
+
+func TestSessionThatGrowsTooLargeIsRefusedWhenItIsSaved(t *testing.T) {
+	b := newSite(t, nil).browser(t)
+	body := `"` + strings.Repeat("x", 15<<10) + `"`
+	for _, key := range []string{"a", "b", "c", "d"} {
+		b.must(http.MethodPut, "/api/values/"+key, body)
+	}
+	resp := b.do(http.MethodPut, "/api/values/e", body)
+	if got := text(t, resp); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(got, "nothing was saved") {
+		t.Errorf("status %d: %s", resp.StatusCode, got)
+	}
+	if n := len(b.session().Values); n != 4 {
+		t.Errorf("%d values", n)
+	}
+}
+
+func TestPagesHaveErrorsAsPages(t *testing.T) {
+	for _, tc := range []struct {
+		desc, method, path, form, down string
+		status                         int
+	}{
+		{desc: "an address that is not there", method: "GET", path: "/none", status: 404},
+		{desc: "a static file that is not there", method: "GET", path: "/static/none", status: 404},
+		{desc: "GET of what takes POST", method: "GET", path: "/sign-out", status: 405},
+		{desc: "an item that is not there", method: "POST", path: "/cart/add", form: "item=none", status: 400},
+		{desc: "a theme that is not there", method: "POST", path: "/theme", form: "theme=pink", status: 400},
+		{desc: "no theme", method: "POST", path: "/theme", status: 400},
+		{desc: "a name of blanks", method: "POST", path: "/sign-in", form: "name=++", status: 400},
+		{desc: "a name that is no text", method: "POST", path: "/sign-in", form: "name=%ff", status: 400},
+		{desc: "a form that is too large", method: "POST", path: "/sign-in", form: "x=" + strings.Repeat("x", 20<<10), status: 413},
+		{desc: "a form for the cart that is too large", method: "POST", path: "/cart/add", form: "x=" + strings.Repeat("x", 20<<10), status: 413},
+		{desc: "a form that is none", method: "POST", path: "/sign-in", form: "name=%zz", status: 400},
+		{desc: "a handle that is none", method: "POST", path: "/devices/revoke", form: "handle=zz", status: 400},
+		{desc: "devices of nobody", method: "POST", path: "/devices/revoke-others", status: 403},
+		{desc: "a store that does not load", method: "GET", path: "/", down: "load", status: 503},
+		{desc: "a store that does not apply", method: "GET", path: "/", down: "apply", status: 503},
+		{desc: "a store that does not apply, which shows at the end", method: "POST", path: "/theme", form: "theme=dark", down: "apply", status: 503},
+		{desc: "a store that does not delete", method: "POST", path: "/sign-out", down: "delete", status: 503},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			f := newSite(t, nil)
+			b := f.browser(t)
+			b.must(http.MethodPut, "/api/values/k", "1")
+			f.store.fail(tc.down)
+			r := b.request(tc.method, tc.path, tc.form)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			resp := b.send(r)
+			f.store.fail("")
+			body := text(t, resp)
+			if resp.StatusCode != tc.status {
+				t.Errorf("status %d: %s", resp.StatusCode, body)
+			}
+			if resp.Header.Get("Set-Cookie") != "" || resp.Header.Get("Location") != "" {
+				t.Errorf("headers of an answer that did not happen: %v", resp.Header)
+			}
+			checkPage(t, resp, body)
+			if v := b.session(); len(v.Values) != 1 || *v.Subject != "" {
+				t.Errorf("the session has changed: %+v", v)
+			}
+		})
+	}
+}
+
+func TestRequestOfAnotherSiteIsRefused(t *testing.T) {
+	f := newSite(t, nil)
+	b := f.browser(t)
+	b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
+	for _, tc := range []struct{ header, value string }{
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"},
+		{"Origin", "null"},
+	} {
+		for _, path := range []string{"/sign-out", "/api/logout"} {
+			r := b.request(http.MethodPost, path, "")
+			r.Header.Set(tc.header, tc.value)
+			resp := b.send(r)
+			body := text(t, resp)
+			if resp.StatusCode != http.StatusForbidden || resp.Header.Get("Vary") != "" {
+				t.Errorf("%s with %s: %s: %d %v", path, tc.header, tc.value, resp.StatusCode, resp.Header)
+			}
+			if path == "/sign-out" {
+				checkPage(t, resp, body)
+			} else if decode[map[string]string](t, body)["error"] == "" {
+				t.Errorf("got %s", body)
+			}
+		}
+	}
+	if *b.session().Subject != "alice" {
+		t.Error("she was signed out")
+	}
+}
+
+// plain is a store that can do only what every store can.
+type plain struct{ beaker.Store }
+
+// purging is one that must be purged besides; indexed is one that knows subjects.
+type purging struct {
+	beaker.Store
+	beaker.Purger
+}
+
+type indexed struct {
+	beaker.Store
+	beaker.Lister
+	beaker.SubjectRevoker
+}
+
+func TestStoreThatCannotFindAUsersSessionsIsSaidToBeOne(t *testing.T) {
+	for _, tc := range []struct {
+		desc string
+		of   func(*memstore.Store) beaker.Store
+		can  bool
+	}{
+		{"no index, no purge", func(m *memstore.Store) beaker.Store { return plain{m} }, false},
+		{"no index", func(m *memstore.Store) beaker.Store { return purging{m, m} }, false},
+		{"no purge", func(m *memstore.Store) beaker.Store { return indexed{m, m, m} }, true},
+		{"everything", func(m *memstore.Store) beaker.Store { return m }, true},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			m, err := memstore.New(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := newBrowser(t, newSiteOn(t, tc.of(m), nil, &logged{}))
+			b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
+			want := http.StatusNotImplemented
+			if tc.can {
+				want = http.StatusOK
+			}
+			for _, call := range [][2]string{{"GET", "/api/devices"}, {"POST", "/api/devices/revoke-others"}} {
+				if resp := b.do(call[0], call[1], ""); resp.StatusCode != want {
+					t.Errorf("%s: status %d, want %d", call[1], resp.StatusCode, want)
+				}
+			}
+			resp := b.do(http.MethodGet, "/", "")
+			body := text(t, resp)
+			if resp.StatusCode != http.StatusOK || strings.Contains(body, "cannot find the sessions") == tc.can {
+				t.Errorf("status %d: %s", resp.StatusCode, body)
+			}
+			checkPage(t, resp, body)
+		})
+	}
+}
+
+// purged counts what the manager's janitor does.
+type purged struct {
+	*memstore.Store
+	calls atomic.Int64
+}
+
+func (p *purged) Purge(ctx context.Context, now beaker.Millis, limit int) (int, error) {
+	p.calls.Add(1)
+	return p.Store.Purge(ctx, now, limit)
+}
+
+func TestStoreIsPurgedThroughTheCounter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := memstore.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		full, bare := &purged{Store: m}, &purged{Store: m}
+		newSiteOn(t, full, nil, &logged{})
+		newSiteOn(t, purging{plain{m}, bare}, nil, &logged{})
+		time.Sleep(time.Hour) // of virtual time
+		synctest.Wait()
+		if full.calls.Load() == 0 || bare.calls.Load() == 0 {
+			t.Errorf("purged %d and %d times", full.calls.Load(), bare.calls.Load())
+		}
+	})
+}

@@ -1,0 +1,264 @@
+package site_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+const wantPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// checkPage reports what a page lacks that every page must have.
+func checkPage(t *testing.T, resp *http.Response, body string) {
+	t.Helper()
+	h := resp.Header
+	if h.Get("Content-Type") != "text/html; charset=utf-8" || h.Get("Content-Security-Policy") != wantPolicy ||
+		h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
+		t.Errorf("headers: %v", h)
+	}
+	checkTags(t, body)
+	root, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := document{labels: map[string]bool{}, ids: map[string]int{}}
+	d.walk(root)
+	if d.doctypes != 1 || d.h1 != 1 || d.mains != 1 || strings.TrimSpace(d.title) == "" || d.lang != "en" {
+		t.Errorf("%d doctypes, %d h1, %d main, title %q, lang %q", d.doctypes, d.h1, d.mains, d.title, d.lang)
+	}
+	for _, p := range d.problems {
+		t.Error(p)
+	}
+	for id, n := range d.ids {
+		if n > 1 {
+			t.Errorf("the id %q is used %d times", id, n)
+		}
+	}
+	for _, id := range d.refs {
+		if d.ids[id] == 0 {
+			t.Errorf("the id %q is referred to and is not there", id)
+		}
+	}
+	for _, id := range d.inputs {
+		if !d.labels[id] {
+			t.Errorf("the input %q has no label", id)
+		}
+	}
+}
+
+// checkTags finds tags that are not closed, or closed twice, which a parser of HTML
+// mends without a word.
+func checkTags(t *testing.T, body string) {
+	t.Helper()
+	void := map[string]bool{"meta": true, "link": true, "img": true, "input": true, "br": true}
+	var open []string
+	for z := html.NewTokenizer(strings.NewReader(body)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			if len(open) > 0 {
+				t.Errorf("never closed: %v", open)
+			}
+			return
+		case html.StartTagToken:
+			if name, _ := z.TagName(); !void[string(name)] {
+				open = append(open, string(name))
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			if len(open) == 0 || open[len(open)-1] != string(name) {
+				t.Errorf("</%s> closes %v", name, open)
+				return
+			}
+			open = open[:len(open)-1]
+		}
+	}
+}
+
+// document is what walk has found.
+type document struct {
+	doctypes, h1, mains int
+	title, lang         string
+	labels              map[string]bool
+	ids                 map[string]int
+	inputs, refs        []string
+	problems            []string
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func (d *document) walk(n *html.Node) {
+	if n.Type == html.DoctypeNode {
+		d.doctypes++
+	}
+	if n.Type == html.ElementNode {
+		d.element(n)
+	}
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		d.walk(c)
+	}
+}
+
+func (d *document) element(n *html.Node) {
+	for _, a := range n.Attr {
+		switch {
+		case a.Key == "id":
+			d.ids[a.Val]++
+		case a.Key == "aria-labelledby" || a.Key == "aria-describedby":
+			d.refs = append(d.refs, strings.Fields(a.Val)...)
+		case a.Key == "style" || strings.HasPrefix(a.Key, "on"):
+			d.problems = append(d.problems, "inline "+a.Key+" on "+n.Data)
+		}
+	}
+	switch n.DataAtom {
+	case atom.Html:
+		d.lang = attr(n, "lang")
+	case atom.H1:
+		d.h1++
+	case atom.Main:
+		d.mains++
+	case atom.Title:
+		d.title = n.FirstChild.Data
+	case atom.Script, atom.Style:
+		d.problems = append(d.problems, "inline "+n.Data)
+	case atom.Label:
+		d.labels[attr(n, "for")] = true
+		d.refs = append(d.refs, attr(n, "for"))
+	case atom.Input:
+		if attr(n, "type") != "hidden" {
+			d.inputs = append(d.inputs, attr(n, "id"))
+		}
+	case atom.Form:
+		if attr(n, "method") != "post" || !strings.HasPrefix(attr(n, "action"), "/") {
+			d.problems = append(d.problems, "a form with "+attr(n, "method")+" to "+attr(n, "action"))
+		}
+	case atom.Button:
+		if n.FirstChild == nil {
+			d.problems = append(d.problems, "a button without a text")
+		}
+	case atom.Img:
+		if attr(n, "src") == "" {
+			d.problems = append(d.problems, "an img without src")
+		}
+	}
+}
+
+func TestPagesAreSound(t *testing.T) {
+	f := newSite(t, nil)
+	b := f.browser(t)
+	check := func(path string) {
+		t.Helper()
+		resp := b.do(http.MethodGet, path, "")
+		body := text(t, resp)
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+		checkPage(t, resp, body)
+	}
+	for _, path := range []string{"/", "/untouched", "/signed-out"} {
+		check(path)
+	}
+	f.browser(t).must(http.MethodPost, "/api/login", `{"name":"<b>\"alice\"</b>"}`)
+	b.must(http.MethodPost, "/api/login", `{"name":"<b>\"alice\"</b>"}`)
+	b.submit("/cart/add", url.Values{"item": {"flask"}})
+	b.submit("/theme", url.Values{"theme": {"dark"}})
+	check("/")
+}
+
+func TestVisitsAreCounted(t *testing.T) {
+	b := newSite(t, nil).browser(t)
+	for _, want := range []string{"<strong>once</strong>", "<strong>2 times</strong>", "<strong>3 times</strong>"} {
+		if got := b.must(http.MethodGet, "/", ""); !strings.Contains(got, want) {
+			t.Errorf("want %s in %s", want, got)
+		}
+	}
+}
+
+// All of a visit with forms, as a browser without scripts does it.
+func TestVisitWithForms(t *testing.T) {
+	f := newSite(t, nil)
+	b, phone := f.browser(t), f.browser(t)
+	page := func(resp *http.Response, wants ...string) {
+		t.Helper()
+		body := text(t, resp)
+		checkPage(t, resp, body)
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("want %q in %s", want, body)
+			}
+		}
+	}
+	page(b.do("GET", "/", ""), "Your cart is empty.", "Sessions at work", "new, begun by this request", "1 (create)", "<dt>Cookie received</dt><dd>none</dd>")
+	page(b.submit("/cart/add", url.Values{"item": {"flask"}}), "Conical flask is in your cart.", "1 thing in your cart")
+	page(b.submit("/cart/add", url.Values{"item": {"flask"}}), "2 things in your cart")
+	page(b.submit("/cart/remove", url.Values{"item": {"flask"}}), "was taken out", "1 thing in your cart")
+	page(b.do("GET", "/", ""), "loaded from the store", "3 (load, load, apply)")
+	if body := b.must("GET", "/", ""); strings.Contains(body, "was taken out") {
+		t.Error("the message is shown twice")
+	}
+	page(b.submit("/theme", url.Values{"theme": {"dark"}}), `data-theme="dark"`)
+	page(b.submit("/theme", url.Values{"theme": {""}}), `<html lang="en">`)
+	page(b.submit("/sign-in", url.Values{"name": {"alice"}, "remember": {"yes"}}), "Hello, <bdi>alice</bdi>", "You are signed in as alice.", "1 thing in your cart", "this device")
+	if d := b.session(); d.AbsoluteDeadline.Sub(d.Created) < remembered {
+		t.Errorf("not remembered: %+v", d)
+	}
+	phone.submit("/sign-in", url.Values{"name": {"alice"}})
+	page(b.submit("/devices/revoke", url.Values{"handle": {phone.session().Handle}}), "That device is signed out.")
+	phone.submit("/sign-in", url.Values{"name": {"alice"}})
+	page(b.submit("/devices/revoke-others", nil), "1 other device is signed out.")
+	if *phone.session().Subject != "" {
+		t.Error("the phone is signed in")
+	}
+	phone.submit("/sign-in", url.Values{"name": {"alice"}})
+	page(phone.submit("/devices/revoke", url.Values{"handle": {phone.session().Handle}}), "You are signed out")
+	page(b.submit("/sign-out", nil), "You are signed out")
+	if len(b.cookies)+len(phone.cookies) != 0 {
+		t.Error("a browser still has the cookie")
+	}
+}
+
+const remembered = 30 * 24 * 60 * 60 * 1e9 // as a time.Duration
+
+func TestCartCountsWithinBounds(t *testing.T) {
+	b := newSite(t, nil).browser(t)
+	b.submit("/cart/remove", url.Values{"item": {"flask"}})
+	if body := b.must("GET", "/", ""); !strings.Contains(body, "Your cart is empty.") {
+		t.Errorf("got %s", body)
+	}
+	b.must("PUT", "/api/values/cart.flask", "99")
+	b.submit("/cart/add", url.Values{"item": {"flask"}})
+	if v := b.session(); string(v.Values["cart.flask"]) != "99" {
+		t.Errorf("got %s", v.Values)
+	}
+	// What the JSON interface put there may be anything.
+	b.must("PUT", "/api/values/cart.flask", `"many"`)
+	b.must("PUT", "/api/values/visits", `[]`)
+	b.must("PUT", "/api/values/theme", `"\"><script>"`)
+	resp := b.do("GET", "/", "")
+	checkPage(t, resp, text(t, resp))
+}
+
+func TestStaticFilesAreRevalidatedByHash(t *testing.T) {
+	b := newSite(t, nil).browser(t)
+	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+		resp := b.do("GET", "/static/"+name, "")
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != kind || resp.Header.Get("Vary") != "" {
+			t.Errorf("%s: %d %v", name, resp.StatusCode, resp.Header)
+		}
+		r := b.request("GET", "/static/"+name, "")
+		r.Header.Set("If-None-Match", resp.Header.Get("ETag"))
+		if again := b.send(r); again.StatusCode != http.StatusNotModified {
+			t.Errorf("%s again: %d", name, again.StatusCode)
+		}
+	}
+}
