@@ -24,6 +24,10 @@ const noValues = "\x00"
 // release before it to answer ErrNewerFormat, which it does.
 const recordFormat = 1
 
+// lastRecordFormat bounds the formats there will ever be, so that a stray text is
+// taken for damage and not for the future.
+const lastRecordFormat = 8
+
 const (
 	recordFixed   = 2 + 3*32 + 8*8 // format, flags, key, two proofs, version, seven times
 	recordTrailer = 4              // CRC-32C over all that precedes it: finds damage, not attackers
@@ -66,7 +70,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 // are refused with ErrCorrupt, those of a later release with ErrNewerFormat. It does
 // not keep b.
 func ParseRecord(b []byte) (*Record, error) {
-	if len(b) > 0 && b[0] > recordFormat {
+	if len(b) > 0 && b[0] > recordFormat && b[0] <= lastRecordFormat {
 		return nil, fmt.Errorf("%w: format %d, this release reads up to %d", ErrNewerFormat, b[0], recordFormat)
 	}
 	if len(b) < recordFixed+recordTrailer || b[0] != recordFormat || b[1] != 0 {

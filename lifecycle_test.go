@@ -99,7 +99,9 @@ func TestUpdateIsNotRunAgainAfterAnUnknownOutcome(t *testing.T) {
 		runs := 0
 		w := b.do(a.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			err := a.Update(r.Context(), func(s *beaker.Session) error {
-				runs++
+				if runs++; runs > 3 {
+					return errors.New("and again, and again")
+				}
 				s.Set("count", 1)
 				return nil
 			})

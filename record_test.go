@@ -310,11 +310,14 @@ func TestParseRecordOfALaterFormat(t *testing.T) {
 	later := slices.Clone(good)
 	later[0] = 2
 	later = append(later[:len(later)-4], "what that release adds....."...)
-	for desc, b := range map[string][]byte{"format 2": resum(later), "the highest format": resum(append([]byte{255}, later[1:]...))} {
+	for desc, b := range map[string][]byte{"format 2": resum(later), "the highest format": resum(append([]byte{8}, later[1:]...))} {
 		_, err := beaker.ParseRecord(b)
 		if !errors.Is(err, beaker.ErrNewerFormat) || errors.Is(err, beaker.ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrNewerFormat and not ErrCorrupt: the record is to be left alone", desc, err)
 		}
+	}
+	if _, err := beaker.ParseRecord([]byte("a stray text that is as long as a record" + strings.Repeat(".", 200))); !errors.Is(err, beaker.ErrCorrupt) {
+		t.Errorf("a text: %v, want ErrCorrupt", err)
 	}
 	older := slices.Clone(good)
 	older[0] = 0
@@ -351,6 +354,7 @@ func TestHostileValuesAreRefusedWithoutWork(t *testing.T) {
 		{"a length that does not end", "\x01\x80\x80"},
 		{"a length of eleven bytes", "\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01a\x01x"},
 		{"a length above 2^64", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02a\x01x"},
+		{"a length that wraps around to 1", "\x01\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02a\x01x"},
 		{"bytes at the end", "\x01\x01a\x01x\x00"},
 	} {
 		t.Run(c.desc, func(t *testing.T) {

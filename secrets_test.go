@@ -152,7 +152,6 @@ func TestNoErrorOfSecretsHoldsAKey(t *testing.T) {
 		"no id":                       a,
 		"no id, and an option":        a + " accept",
 		"an id and a key apart":       "id " + a,
-		"two keys apart by a blank":   "id:" + a + " " + b,
 		"the same key twice":          "id:" + a + "\nid2:" + a,
 		"the same id twice":           "id:" + a + "\nid:" + b,
 		"none active":                 "id:" + a + " accept",
@@ -360,7 +359,7 @@ func TestTheZeroSecretsHoldNone(t *testing.T) {
 	if len(s.IDs()) != 0 || len(s.Usage()) != 0 || s.Reload() == nil {
 		t.Error("the zero Secrets are not empty")
 	}
-	_, err := New(Config{Store: noStore0{}, Secrets: &s})
+	_, err := New(Config{Store: unusedStore{}, Secrets: &s})
 	var ce *ConfigError
 	if !errors.As(err, &ce) || ce.Field != "Secrets" {
 		t.Errorf("New takes them: %v", err)
