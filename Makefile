@@ -1,0 +1,74 @@
+# Everything here needs Go, git, make and a C compiler. "make test" installs what
+# else it needs, and says so.
+
+GO       ?= go
+FUZZTIME ?= 10m
+# The mutants to run: a regular expression that matches file names.
+MUTANTS  ?= .
+
+# Debian packages with the servers and browsers that tests start.
+APT_PACKAGES := postgresql mariadb-server
+
+GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
+
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help test setup format vet rules unit isolated fips guarantees-check lint \
+	fmt guarantees soak fuzz mutants clean FORCE
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: build/bin/gate ## everything that must pass before a change is merged: all steps from setup to lint
+	@$(GATE) all
+
+setup: build/bin/gate ## step: install what the tests need
+	@$(GATE) setup
+
+format: build/bin/gate ## step: gofumpt has nothing to change
+	@$(GATE) format
+
+vet: build/bin/gate ## step: go vet, the library for Windows and macOS too
+	@$(GATE) vet
+
+rules: build/bin/gate ## step: the rules of the repository (internal/ci/rules)
+	@$(GATE) rules
+
+unit: build/bin/gate ## step: all tests, with the race detector, in random order
+	@$(GATE) unit
+
+isolated: build/bin/gate ## step: each module as its users see it, outside of the workspace
+	@$(GATE) isolated
+
+fips: build/bin/gate ## step: the library's tests under GODEBUG=fips140=only
+	@$(GATE) fips
+
+guarantees-check: build/bin/gate ## step: the guarantee table in README.md is what the tests find
+	@$(GATE) guarantees
+
+lint: build/bin/gate ## step: golangci-lint
+	@$(GATE) lint
+
+fmt: build/bin/gate ## format all Go files
+	@$(GATE) fmt
+
+guarantees: build/bin/gate ## bring the guarantee table in README.md up to date
+	@$(GATE) guarantees-write
+
+soak: build/bin/gate ## the long versions of all tests, then all fuzz targets for FUZZTIME each (10m)
+	@$(GATE) setup soak fuzz
+
+fuzz: build/bin/gate ## all fuzz targets for FUZZTIME each (10m)
+	@$(GATE) fuzz
+
+mutants: build/bin/mutants ## break each promise on purpose and see its test fail; MUTANTS=regexp picks some
+	@build/bin/mutants -run "$(MUTANTS)"
+
+clean: ## remove what was built here; the tools stay in the user's cache
+	rm -rf build
+
+build/bin/%: FORCE
+	@$(GO) build -o $@ ./internal/ci/$*
+
+FORCE:

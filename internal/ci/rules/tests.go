@@ -1,0 +1,101 @@
+package rules
+
+import (
+	"fmt"
+	"go/ast"
+	"path"
+	"strings"
+)
+
+// Skipping hides that something is not tested, and sleeping makes a test that
+// passes or fails with the machine's load.
+func noSkipNoSleep(t *Tree) (bad []string) {
+	for i := range t.Packages {
+		p := &t.Packages[i]
+		for _, f := range p.Files {
+			if !f.IsTest && !withinAny(p.Dir, mayImportTesting) {
+				continue
+			}
+			ast.Inspect(f.Syntax, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				sel, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				at := t.Fset.Position(call.Pos())
+				x, _ := sel.X.(*ast.Ident)
+				switch name := sel.Sel.Name; {
+				case x != nil && x.Name == "synctest" && name == "Test":
+					return false // time is virtual in there
+				case x != nil && x.Name == "time" && name == "Sleep":
+					bad = append(bad, fmt.Sprintf("%s: time.Sleep: wait for the event itself, or use testing/synctest", at))
+				case name == "SkipNow" || name == "Skipf", name == "Skip" && x != nil && (x.Name == "t" || x.Name == "b" || x.Name == "f" || x.Name == "tb"):
+					bad = append(bad, fmt.Sprintf("%s: %s: a test that cannot run here must fail and say what is missing", at, name))
+				}
+				return true
+			})
+		}
+	}
+	return bad
+}
+
+// A target without seeds proves nothing in an ordinary test run. That seeds given
+// with f.Add are really reached is checked when the tests run (internal/ci/gotest).
+func fuzzCorpus(t *Tree) (bad []string) {
+	for i := range t.Packages {
+		p := &t.Packages[i]
+		for _, f := range p.Files {
+			for _, d := range f.Syntax.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || !f.IsTest || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") || fn.Body == nil {
+					continue
+				}
+				if !addsSeeds(fn) && !t.hasFilesBelow(path.Join(p.Dir, "testdata", "fuzz", fn.Name.Name)) {
+					bad = append(bad, fmt.Sprintf("%s: %s has no seeds: call f.Add, or commit files in testdata/fuzz/%s",
+						t.Fset.Position(fn.Pos()), fn.Name.Name, fn.Name.Name))
+				}
+			}
+		}
+	}
+	return bad
+}
+
+// addsSeeds reports whether fn calls Add on its *testing.F, or hands it to a
+// function that may.
+func addsSeeds(fn *ast.FuncDecl) (found bool) {
+	params := fn.Type.Params.List
+	if len(params) != 1 || len(params[0].Names) != 1 {
+		return false
+	}
+	f := params[0].Names[0].Name
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if sel, ok := call.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Add" {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == f {
+				found = true
+			}
+		}
+		for _, arg := range call.Args {
+			if x, ok := arg.(*ast.Ident); ok && x.Name == f {
+				found = true
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func (t *Tree) hasFilesBelow(dir string) bool {
+	for _, name := range t.Files {
+		if strings.HasPrefix(name, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
