@@ -65,7 +65,7 @@ func (s *mapStore) Delete(_ context.Context, key RecordKey) error {
 func receiveCookie(line string, https bool, now time.Time) error {
 	for _, r := range line {
 		if r < ' ' || r > '~' {
-			return fmt.Errorf("a control character, or one that is not ASCII")
+			return errors.New("a control character, or one that is not ASCII")
 		}
 	}
 	parts := strings.Split(line, ";")
@@ -254,7 +254,7 @@ func TestEveryConfigThatIsAcceptedSetsACookieThatBrowsersTake(t *testing.T) {
 
 // place is what of a cookie's attributes decides where the browser keeps it.
 func place(attrs string) (p string) {
-	for _, a := range strings.Split(attrs, ";") {
+	for a := range strings.SplitSeq(attrs, ";") {
 		a = strings.TrimSpace(a)
 		if strings.HasPrefix(a, "Domain=") || strings.HasPrefix(a, "Path=") || a == "Partitioned" || a == "Secure" {
 			p += a + ";"

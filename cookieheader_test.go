@@ -21,7 +21,7 @@ func raw(t *testing.T, server *httptest.Server, header string) (code int, h http
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // the answer is read
+	defer conn.Close()
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+header+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func raw(t *testing.T, server *httptest.Server, header string) (code int, h http
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // as above
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Fatal(err)
 	}

@@ -556,7 +556,7 @@ func checkMerge(t *testing.T, c *choices) error {
 		fail("the record was changed")
 	}
 	if werr != nil {
-		contract := werr != errModelInvalid
+		contract := !errors.Is(werr, errModelInvalid)
 		if err == nil || contract && !errors.Is(err, werr) || !contract && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)) {
 			fail("%v, want %v", err, werr)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -264,10 +265,8 @@ type style struct {
 func (m *Manager) style(r *http.Request) *style {
 	if m.plain != nil && r.TLS == nil {
 		host := hostOf(r.Host)
-		for _, h := range m.cfg.Cookie.InsecureHosts {
-			if h == host {
-				return m.plain
-			}
+		if slices.Contains(m.cfg.Cookie.InsecureHosts, host) {
+			return m.plain
 		}
 	}
 	return &m.secure

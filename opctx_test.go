@@ -46,7 +46,7 @@ func eachUse(t *testing.T, f func(t *testing.T, use func(context.Context))) {
 	}
 }
 
-func wantErr(t *testing.T, when string, ctx context.Context, want error) {
+func wantErr(ctx context.Context, t *testing.T, when string, want error) {
 	t.Helper()
 	if got := ctx.Err(); !errors.Is(got, want) || (want == nil) != (got == nil) {
 		t.Errorf("%s: Err is %v, want %v", when, got, want)
@@ -74,7 +74,7 @@ func TestOpContextEndsAfterItsTimeout(t *testing.T) {
 			t.Errorf("a nanosecond before: %v", err)
 		}
 		elapse(1)
-		wantErr(t, "at the deadline", op, context.DeadlineExceeded)
+		wantErr(op, t, "at the deadline", context.DeadlineExceeded)
 		if d, _ := op.Deadline(); !d.Equal(first.Add(opTimeout)) {
 			t.Error("the deadline moved")
 		}
@@ -94,7 +94,7 @@ func TestOpContextIsArmedByAnyUse(t *testing.T) {
 				defer op.stop()
 				first(op)
 				elapse(opTimeout)
-				wantErr(t, "at the deadline", op, context.DeadlineExceeded)
+				wantErr(op, t, "at the deadline", context.DeadlineExceeded)
 			})
 		})
 	}
@@ -112,7 +112,7 @@ func TestOpContextKeepsAnEarlierDeadline(t *testing.T) {
 			use(op)
 			elapse(time.Second)
 			synctest.Wait()
-			wantErr(t, name, op, context.DeadlineExceeded)
+			wantErr(op, t, name, context.DeadlineExceeded)
 			op.stop()
 			cancel()
 
@@ -139,9 +139,9 @@ func TestOpContextEndsWithItsParent(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		wantErr(t, "when the parent is cancelled", op, context.Canceled)
+		wantErr(op, t, "when the parent is cancelled", context.Canceled)
 		elapse(opTimeout)
-		wantErr(t, "later", op, context.Canceled) // an end is an end: it does not change
+		wantErr(op, t, "later", context.Canceled) // an end is an end: it does not change
 	})
 }
 
@@ -152,7 +152,7 @@ func TestOpContextOfAParentThatHasEnded(t *testing.T) {
 		op := new(opContext).start(ctx, opTimeout)
 		defer op.stop()
 		use(op)
-		wantErr(t, "at once", op, context.Canceled)
+		wantErr(op, t, "at once", context.Canceled)
 	})
 }
 
@@ -166,18 +166,18 @@ func TestDetachedOpContextGoesOnWithoutTheClient(t *testing.T) {
 		_ = op.Err()
 		cancel()
 		synctest.Wait()
-		wantErr(t, "when the client is gone", op, nil)
+		wantErr(op, t, "when the client is gone", nil)
 		child, cancelChild := context.WithCancel(op)
 		defer cancelChild()
 		synctest.Wait()
-		wantErr(t, "derived", child, nil)
+		wantErr(child, t, "derived", nil)
 		if op.Value(opKey{}) != "value" {
 			t.Error("the values are lost")
 		}
 		elapse(opTimeout)
 		synctest.Wait()
-		wantErr(t, "at the deadline", op, context.DeadlineExceeded)
-		wantErr(t, "derived, at the deadline", child, context.DeadlineExceeded)
+		wantErr(op, t, "at the deadline", context.DeadlineExceeded)
+		wantErr(child, t, "derived, at the deadline", context.DeadlineExceeded)
 	})
 }
 
@@ -188,7 +188,7 @@ func TestDetachedOpContextOfAClientThatHasGone(t *testing.T) {
 		op := new(opContext).detach(ctx, opTimeout)
 		defer op.stop()
 		use(op)
-		wantErr(t, "at once", op, nil)
+		wantErr(op, t, "at once", nil)
 	})
 }
 
@@ -221,8 +221,8 @@ func TestContextsDerivedFromAnOpContextSeeItsEnd(t *testing.T) {
 				}
 				end.do(cancel, op)
 				synctest.Wait()
-				wantErr(t, "WithCancel", child, end.want)
-				wantErr(t, "WithTimeout", timed, end.want)
+				wantErr(child, t, "WithCancel", end.want)
+				wantErr(timed, t, "WithTimeout", end.want)
 				select {
 				case <-called:
 				default:
@@ -267,7 +267,7 @@ func TestOpContextLeavesNoGoroutine(t *testing.T) {
 				if n := runtime.NumGoroutine() - before; n > 0 {
 					t.Errorf("%d goroutines are left", n)
 				}
-				wantErr(t, "after stop", child, context.Canceled)
+				wantErr(child, t, "after stop", context.Canceled)
 				cancelChild()
 			})
 		})

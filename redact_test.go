@@ -120,7 +120,7 @@ func TestNothingThatIsPrintedHoldsASecret(t *testing.T) {
 	s := secrets.ring.Load().active
 	c.add("the secret", raw)
 	c.add("the key for sealing", s.seal)
-	config := Config{Store: newMapStore(), Secrets: secrets, Sealed: nil, App: "app"}
+	config := Config{Store: newMapStore(), Secrets: secrets, App: "app", Observer: Observers()}
 	m, err := New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -326,7 +326,7 @@ func TestReverseProxy(t *testing.T) {
 		}
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		must(t, err)
-		defer conn.Close() //nolint:errcheck // the test's end
+		defer conn.Close()
 		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_ = rw.Flush()
 		line, err := rw.ReadString('\n')
@@ -362,7 +362,7 @@ func TestReverseProxy(t *testing.T) {
 	}
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	must(t, err)
-	defer conn.Close() //nolint:errcheck // the test's end
+	defer conn.Close()
 	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	must(t, err)
 	rd := bufio.NewReader(conn)

@@ -156,8 +156,8 @@ const payloadVersion = 1
 
 var errPayload = errors.New("sealed payload")
 
-func appendPayload(b []byte, sid *[sidBytes]byte, r *Record) ([]byte, error) {
-	b = append(b, payloadVersion)
+func encodePayload(sid *[sidBytes]byte, r *Record) ([]byte, error) {
+	b := []byte{payloadVersion}
 	b = append(b, sid[:]...)
 	for _, t := range [...]Millis{Millis(r.version), r.created, r.touched, r.idle, r.abs, r.authAt} {
 		b = binary.AppendUvarint(b, uint64(t))

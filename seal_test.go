@@ -272,7 +272,7 @@ func TestSealsDiffer(t *testing.T) {
 	}
 }
 
-// SR-4, TO-4: a payload has one encoding; what appendPayload would not write is refused.
+// SR-4, TO-4: a payload has one encoding; what encodePayload would not write is refused.
 func TestAPayloadHasOneEncoding(t *testing.T) {
 	h := newHasher("app")
 	sid := newSID()
@@ -284,7 +284,7 @@ func TestAPayloadHasOneEncoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := appendPayload(nil, &sid, rec)
+	b, err := encodePayload(&sid, rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestAPayloadHasOneEncoding(t *testing.T) {
 	if err != nil || c.sid != sid {
 		t.Fatal(err)
 	}
-	again, err := appendPayload(nil, &c.sid, got)
+	again, err := encodePayload(&c.sid, got)
 	if err != nil || !bytes.Equal(again, b) {
 		t.Fatalf("not the same: %v", err)
 	}
@@ -314,7 +314,7 @@ func FuzzPayload(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	seed, err := appendPayload(nil, &sid, rec)
+	seed, err := encodePayload(&sid, rec)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func FuzzPayload(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := appendPayload(nil, &cred.sid, rec)
+		again, err := encodePayload(&cred.sid, rec)
 		if err != nil || !bytes.Equal(again, b) {
 			t.Errorf("%x became %x, %v", b, again, err)
 		}

@@ -160,7 +160,7 @@ func (s *sealedStore) Delete(ctx context.Context, key RecordKey) error {
 }
 
 func (s *sealedStore) seal(rec *Record) error {
-	payload, err := appendPayload(nil, &s.sid, rec)
+	payload, err := encodePayload(&s.sid, rec)
 	if err != nil {
 		return err
 	}

@@ -343,8 +343,11 @@ func TestAllRefusalsLookTheSame(t *testing.T) {
 			signIn(t, foreign, fb)
 			good := fresh()
 			cases := []refused{
-				{expired, beaker.ReasonExpired}, {fb.cookie, beaker.ReasonUnknownSecret}, {"x", beaker.ReasonMalformed},
-				{good[:60] + flip(good[60:61]) + good[61:], beaker.ReasonForged}, {good + ";" + "__Host-session=" + good, beaker.ReasonAmbiguous},
+				{expired, beaker.ReasonExpired},
+				{fb.cookie, beaker.ReasonUnknownSecret},
+				{"x", beaker.ReasonMalformed},
+				{good[:60] + flip(good[60:61]) + good[61:], beaker.ReasonForged},
+				{good + ";" + "__Host-session=" + good, beaker.ReasonAmbiguous},
 			}
 			if kind == "stored" {
 				cases = append(cases, refused{copied, ended})

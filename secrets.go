@@ -128,7 +128,7 @@ func readPrivateFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return "", err
@@ -152,9 +152,9 @@ func readPrivateFile(path string) (string, error) {
 func parseRing(text string) (*ring, error) {
 	r := &ring{byTag: map[keyTag]*secret{}}
 	var errs []error
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
-		for _, entry := range strings.Split(line, ",") {
+		for entry := range strings.SplitSeq(line, ",") {
 			fields := strings.Fields(entry)
 			if len(fields) == 0 {
 				continue

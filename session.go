@@ -570,7 +570,7 @@ var errDetached = errors.New("beaker: not possible on a session from Lookup: it 
 func (s *Session) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("beaker.Session(%s)", RecordKey(s.key))
+	return fmt.Sprintf("beaker.Session(%s)", s.key)
 }
 
 // Format prints the handle only.
