@@ -41,7 +41,8 @@ type Store interface {
 	// ErrNotFound if the record is gone, is expired at ch.Now, or refuses the proof;
 	// ErrConflict if ch.IfVersion does not hold; ErrRevoked, with the session
 	// deleted, if it sets a subject that was revoked at or after ch.Began. The proof
-	// comes first: who has the wrong one cannot have a session deleted.
+	// comes first: who has the wrong one cannot have a session deleted. When Apply has
+	// returned, ch is the caller's again: the store does not keep it or what it holds.
 	Apply(ctx context.Context, key RecordKey, ch *Change) (Version, error)
 
 	// Delete removes the record for good; it returns nil if there is none. When it
