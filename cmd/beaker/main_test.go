@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,12 +43,13 @@ func TestScripts(t *testing.T) {
 type process struct {
 	cmd    *exec.Cmd
 	url    string
+	about  string // the line after the URL
 	stderr bytes.Buffer
 }
 
-func start(t *testing.T, data string) *process {
+func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("beaker", "demo", "--addr", "localhost:0", "--data", data)}
+	p := &process{cmd: exec.Command("beaker", append([]string{"demo", "--addr", "localhost:0"}, args...)...)}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -57,11 +59,14 @@ func start(t *testing.T, data string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended, unless the test failed
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("it did not start: %v", err)
+	r := bufio.NewReader(out)
+	for _, line := range []*string{&p.url, &p.about} {
+		s, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("it did not start: %v", err)
+		}
+		*line = strings.TrimSpace(s)
 	}
-	p.url = strings.TrimSpace(line)
 	return p
 }
 
@@ -97,24 +102,68 @@ func (p *process) send(t *testing.T, method, path, cookie, body string) (*http.R
 	return resp, string(b)
 }
 
-func TestSignedInSurvivesARestart(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
-	cookie := ""
-	for i, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGTERM} {
-		p := start(t, data)
-		if i == 0 {
-			resp, body := p.send(t, http.MethodPost, "/api/login", "", `{"name":"alice"}`)
-			if resp.StatusCode != http.StatusOK {
-				t.Fatalf("login: %d: %s", resp.StatusCode, body)
+// signIn returns the cookie of a new session.
+func (p *process) signIn(t *testing.T) string {
+	t.Helper()
+	resp, body := p.send(t, http.MethodPost, "/api/login", "", `{"name":"alice"}`)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("login: %d: %s", resp.StatusCode, body)
+	}
+	pair, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+	return pair
+}
+
+func TestSignInsAndLogoutsSurviveARestart(t *testing.T) {
+	for _, tc := range []struct {
+		desc  string
+		store []string
+		place string
+		holds []string // the data folder
+	}{
+		{"by default, in SQLite", nil, "DATA/sessions.db", []string{"secrets", "sessions.db"}},
+		{"in files", []string{"--store", "file:DATA/sessions"}, "DATA/sessions", []string{"secrets", "sessions"}},
+		{"in the cookie", []string{"--store", "cookie"}, "their cookies, logouts in DATA/revoked", []string{"revoked", "secrets"}},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			args := []string{"--data", data}
+			for _, a := range tc.store {
+				args = append(args, strings.ReplaceAll(a, "DATA", data))
 			}
-			cookie, _, _ = strings.Cut(resp.Header.Get("Set-Cookie"), ";")
-		}
-		if _, body := p.send(t, http.MethodGet, "/api/session", cookie, ""); !strings.Contains(body, `"subject": "alice"`) {
-			t.Errorf("start %d: not signed in: %s", i+1, body)
-		}
-		p.end(t, signal)
-		if got := p.stderr.String(); strings.Contains(got, "level=ERROR") || strings.Contains(got, "error:") {
-			t.Errorf("start %d: %s", i+1, got)
-		}
+			var in, out string
+			for i, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGTERM} {
+				p := start(t, args...)
+				if want := strings.ReplaceAll("sessions are kept in "+tc.place+", secrets in DATA; ", "DATA", data); !strings.HasPrefix(p.about, want) {
+					t.Errorf("it says %q, want %q", p.about, want)
+				}
+				if i == 0 {
+					in, out = p.signIn(t), p.signIn(t)
+					if resp, body := p.send(t, http.MethodPost, "/api/logout", out, ""); resp.StatusCode != http.StatusOK {
+						t.Fatalf("logout: %d: %s", resp.StatusCode, body)
+					}
+				}
+				if _, body := p.send(t, http.MethodGet, "/api/session", in, ""); !strings.Contains(body, `"subject": "alice"`) {
+					t.Errorf("start %d: not signed in: %s", i+1, body)
+				}
+				if _, body := p.send(t, http.MethodGet, "/api/session", out, ""); !strings.Contains(body, `"subject": ""`) {
+					t.Errorf("start %d: the cookie from before the logout is signed in: %s", i+1, body)
+				}
+				p.end(t, signal)
+				if got := p.stderr.String(); strings.Contains(got, "level=ERROR") || strings.Contains(got, "error:") {
+					t.Errorf("start %d: %s", i+1, got)
+				}
+			}
+			entries, err := os.ReadDir(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var holds []string
+			for _, e := range entries {
+				holds = append(holds, e.Name())
+			}
+			if !slices.Equal(holds, tc.holds) {
+				t.Errorf("the data folder holds %v, want %v", holds, tc.holds)
+			}
+		})
 	}
 }

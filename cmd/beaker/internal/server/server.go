@@ -49,7 +49,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	cfg := beaker.Config{Secrets: secrets, Cookie: beaker.Cookie{InsecureHosts: opts.InsecureHosts}}
-	store, err := backend.Open(opts.Store, &cfg)
+	store, err := backend.Open(ctx, opts.Store, opts.Data, &cfg)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w\nend the program that has this address, or choose another: --addr localhost:0 takes any free port", err)
 	}
-	if _, err := fmt.Fprintf(opts.Out, "%s\nsessions are kept in %s, secrets in %s; Ctrl-C ends\n", urlOf(opts.Addr, ln), opts.Store, opts.Data); err != nil {
+	if _, err := fmt.Fprintf(opts.Out, "%s\nsessions are kept in %s, secrets in %s; Ctrl-C ends\n", urlOf(opts.Addr, ln), store.Place(), opts.Data); err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	return serve(ctx, ln, handler, opts.Log)

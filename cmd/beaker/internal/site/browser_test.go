@@ -62,6 +62,11 @@ func newSite(t *testing.T, wait waiter) *fixture {
 
 func newSiteOn(t *testing.T, store beaker.Store, wait waiter, log io.Writer) *site.Site {
 	t.Helper()
+	return newSiteWith(t, beaker.Config{Store: store}, wait, log)
+}
+
+func newSiteWith(t *testing.T, sessions beaker.Config, wait waiter, log io.Writer) *site.Site {
+	t.Helper()
 	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +75,9 @@ func newSiteOn(t *testing.T, store beaker.Store, wait waiter, log io.Writer) *si
 	// revocation counts as older, and here requests follow each other faster than that.
 	began, ticks := time.Now(), new(atomic.Int64)
 	now := func() time.Time { return began.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
+	sessions.Secrets, sessions.Now = secrets, now
 	s, err := site.New(site.Config{
-		Sessions: beaker.Config{Store: store, Secrets: secrets, Now: now},
+		Sessions: sessions,
 		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Wait:     wait,
 	})

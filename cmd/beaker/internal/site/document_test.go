@@ -12,27 +12,31 @@ import (
 )
 
 // The document shows commands and what they answered. Here the commands are done
-// again, in process, and must answer the same but for times and handles.
+// again, in process, and must answer the same but for times and handles. Those in
+// blocks marked "cookie" are for a demo that was started with --store cookie.
 func TestDocumentTellsWhatHappens(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "demo.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := newGate()
-	sh := &shell{t: t, gate: g, handler: newSite(t, g.wait), jars: map[string]*browser{}}
-	var commands int
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		for _, part := range strings.Split("\n"+block[1], "\n$ ")[1:] {
+	shells := map[string]*shell{
+		"":        {t: t, gate: g, handler: newSite(t, g.wait), jars: map[string]*browser{}},
+		" cookie": {t: t, gate: g, handler: newSealedSite(t, g.wait), jars: map[string]*browser{}},
+	}
+	for _, block := range regexp.MustCompile("(?s)```console( cookie)?\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		sh := shells[block[1]]
+		for _, part := range strings.Split("\n"+block[2], "\n$ ")[1:] {
 			command, want, _ := strings.Cut(part, "\n")
 			got := sh.run(command)
 			if normal(got) != normal(want) {
 				t.Errorf("$ %s\ngot:\n%s\nthe document has:\n%s", command, got, want)
 			}
-			commands++
+			sh.commands++
 		}
 	}
-	if commands < 40 || sh.background < 4 {
-		t.Errorf("only %d commands were found, %d in the background", commands, sh.background)
+	if sh := shells[""]; sh.commands < 40 || sh.background < 4 || shells[" cookie"].commands < 8 {
+		t.Errorf("only %d commands were found, %d in the background, %d with sealed sessions", sh.commands, sh.background, shells[" cookie"].commands)
 	}
 }
 
@@ -53,6 +57,7 @@ type shell struct {
 	handler    http.Handler
 	jars       map[string]*browser
 	running    chan string
+	commands   int
 	background int
 }
 

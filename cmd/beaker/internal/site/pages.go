@@ -30,7 +30,8 @@ type homePage struct {
 	Total     int64
 	Themes    []choice
 	Devices   []listedDevice
-	NoDevices bool // the store cannot find them
+	NoDevices bool // they cannot be found
+	Sealed    bool // the session is in the cookie
 	Now       time.Time
 
 	Session sessionView
@@ -84,6 +85,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request, sess *beaker.Session
 			return err
 		}
 	}
+	p.Sealed = s.sealed
 	p.Theme, _ = themeKey.Get(sess)
 	p.Themes = themes(p.Theme)
 	p.Items, p.Total = cart(sess)
@@ -161,7 +163,10 @@ func (s *Site) revokeOtherDevices(w http.ResponseWriter, r *http.Request, sess *
 		return err
 	}
 	text := fmt.Sprintf("%d other devices are signed out.", n)
-	if n == 1 {
+	switch {
+	case s.sealed: // how many there were nobody knows
+		text = "All other devices are signed out."
+	case n == 1:
 		text = "1 other device is signed out."
 	}
 	sess.AddFlash(text)

@@ -5,6 +5,7 @@ package site
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -31,6 +32,7 @@ type Config struct {
 type Site struct {
 	sessions *beaker.Manager
 	cookies  []string // the names that the session cookie can have
+	sealed   bool     // sessions are in their cookies
 	log      *slog.Logger
 	wait     func(context.Context, time.Duration) error
 	views    *views
@@ -49,6 +51,14 @@ func New(cfg Config) (*Site, error) {
 	}
 	if cfg.Sessions.Store != nil {
 		cfg.Sessions.Store = count(cfg.Sessions.Store)
+	}
+	if sealed := cfg.Sessions.Sealed; sealed != nil {
+		s.sealed = true
+		with := *sealed // the caller's stays as it is
+		if with.Revoker != nil {
+			with.Revoker = count(with.Revoker)
+		}
+		cfg.Sessions.Sealed = &with
 	}
 	cfg.Sessions.Observer = beaker.Observers(beaker.SlogObserver(cfg.Log), beaker.ObserverFunc(noteLoad))
 	cfg.Sessions.ErrorHandler = s.fail
@@ -192,16 +202,21 @@ var (
 
 // explain returns what the client is told of an error: never the text of one that
 // comes from below, which is for the log.
-func explain(err error) (status int, text string) {
+func (s *Site) explain(err error) (status int, text string) {
 	var own *problem
 	var large *http.MaxBytesError
+	var cookie *beaker.CookieTooLargeError
 	switch {
 	case errors.As(err, &own):
 		return own.status, own.text
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, "the request's body is too large"
+	case errors.As(err, &cookie):
+		return http.StatusRequestEntityTooLarge, tooLargeForCookie(cookie)
 	case errors.Is(err, beaker.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, "the session would become too large; nothing was saved"
+	case errors.Is(err, errors.ErrUnsupported) && s.sealed:
+		return http.StatusNotImplemented, "sessions are in their cookies, so nobody can list them or end one by its handle"
 	case errors.Is(err, errors.ErrUnsupported):
 		return http.StatusNotImplemented, "this store cannot find the sessions of a user"
 	case errors.Is(err, beaker.ErrInvalidName):
@@ -220,13 +235,24 @@ func explain(err error) (status int, text string) {
 	return status, text
 }
 
+// tooLargeForCookie says which value takes the room: that can be mended. The values
+// are the client's own, so nothing is given away.
+func tooLargeForCookie(err *beaker.CookieTooLargeError) string {
+	text := fmt.Sprintf("the session would become too large for a cookie: %d bytes, %d fit", err.Bytes, err.MaxBytes)
+	if len(err.Sizes) > 0 {
+		text += fmt.Sprintf("; the largest value is %s with %d", err.Sizes[0].Name, err.Sizes[0].Bytes)
+	}
+	return text + "; nothing was saved"
+}
+
 // fail answers a request that cannot be answered as it should: in JSON where that is
 // spoken, with a page elsewhere. It is also the manager's ErrorHandler, for what shows
 // only when the session is saved.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := explain(err)
-	// Where the client has left, nothing went wrong and nobody reads this.
-	if status >= http.StatusInternalServerError && r.Context().Err() == nil {
+	status, text := s.explain(err)
+	// Where the client has left, nothing went wrong and nobody reads this; what the
+	// store cannot do did not go wrong either.
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && r.Context().Err() == nil {
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
 	}
 	h := w.Header()
