@@ -3,11 +3,12 @@
 
 GO       ?= go
 FUZZTIME ?= 10m
-# The mutants to run: a regular expression that matches file names.
+# The mutants to run: a regular expression that matches file names. JOBS run at once.
 MUTANTS  ?= .
+JOBS     ?= 2
 
 # Debian packages with the servers and browsers that tests start.
-APT_PACKAGES := postgresql mariadb-server
+APT_PACKAGES := postgresql mariadb-server python3-cryptography python3-cryptography
 
 GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 
@@ -63,7 +64,7 @@ fuzz: build/bin/gate ## all fuzz targets for FUZZTIME each (10m)
 	@$(GATE) fuzz
 
 mutants: build/bin/mutants ## break each promise on purpose and see its test fail; MUTANTS=regexp picks some
-	@build/bin/mutants -run "$(MUTANTS)"
+	@build/bin/mutants -run "$(MUTANTS)" -j $(JOBS)
 
 clean: ## remove what was built here; the tools stay in the user's cache
 	rm -rf build

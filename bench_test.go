@@ -54,7 +54,7 @@ func benchmark(b *testing.B, keys int, f func(s *beaker.Session)) {
 			f(s)
 		}))
 	}
-	r, err := http.NewRequest(http.MethodGet, "https://example.com/", nil) //nolint:noctx // never sent
+	r, err := http.NewRequest(http.MethodGet, "https://example.com/", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -75,6 +75,21 @@ func TestJSONReadsValuesAsTheyWereSaved(t *testing.T) {
 	}
 }
 
+// The short way of encoding text takes none that JSON escapes.
+func TestJSONEncodesEveryCharacterAsEncodingJSONDoes(t *testing.T) {
+	for c := range 0x3000 {
+		text := "a" + string(rune(c)) + "b"
+		got, err := beaker.JSON{}.Encode(text)
+		want, werr := json.Marshal(text)
+		if err != nil || werr != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+		if back, err := decodes[string](string(got)); err != nil || back != text {
+			t.Errorf("%q comes back as %q, %v", text, back, err)
+		}
+	}
+}
+
 // roundTrip saves a T and reads it as a T.
 func roundTrip[T any](t *testing.T, want T) {
 	t.Helper()

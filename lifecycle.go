@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,7 @@ func (s *Session) SetSubject(subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err
 	}
+	subject = strings.Clone(subject) // it may be cut from a large request, and lives for long
 	return s.lifecycle(func() error {
 		s.p.subject = &subject
 		s.p.rotate, s.p.grace = s.state == stateLive, 0

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
@@ -383,50 +384,55 @@ func TestTimeoutHandler(t *testing.T) {
 	for _, inside := range []bool{true, false} {
 		for _, late := range []bool{true, false} {
 			t.Run(fmt.Sprintf("inside %v, late %v", inside, late), func(t *testing.T) {
-				a := newApp(t, stores["memory"](t))
-				b := newBrowser(t)
-				b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", "old") }))
-				finished := make(chan struct{})
-				var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					defer close(finished)
-					s, err := a.Get(r.Context())
-					must(t, err)
-					s.Set("k", "new")
-					if late {
-						<-r.Context().Done()
-						s.Set("k2", "late")
-					}
-					_, _ = io.WriteString(w, "done")
-				})
-				timeout := time.Hour
-				if late {
-					timeout = time.Millisecond
-				}
-				if inside {
-					handler = a.Wrap(http.TimeoutHandler(handler, timeout, "too slow"))
-				} else {
-					handler = http.TimeoutHandler(a.Wrap(handler), timeout, "too slow")
-				}
-				w := b.do(handler)
-				<-finished
-				want, code := "new", 200
-				if late {
-					want, code = "old", 503
-				}
-				if w.Code != code {
-					t.Errorf("status %d", w.Code)
-				}
-				if late && w.Body.String() != "too slow" {
-					t.Errorf("body %q", w.Body)
-				}
-				b.do(a.session(func(s *beaker.Session, _ *http.Request) {
-					if v, _ := s.Get("k"); v != want || s.Has("k2") {
-						t.Errorf("k is %v, k2 is there: %v", v, s.Has("k2"))
-					}
-				}))
+				synctest.Test(t, func(t *testing.T) { timeOut(t, inside, late) }) // time is virtual there
 			})
 		}
 	}
+}
+
+func timeOut(t *testing.T, inside, late bool) {
+	t.Helper()
+	a := newApp(t, stores["memory"](t))
+	b := newBrowser(t)
+	b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", "old") }))
+	finished := make(chan struct{})
+	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(finished)
+		s, err := a.Get(r.Context())
+		must(t, err)
+		s.Set("k", "new")
+		if late {
+			<-r.Context().Done()
+			s.Set("k2", "late")
+		}
+		_, _ = io.WriteString(w, "done")
+	})
+	timeout := time.Hour
+	if late {
+		timeout = time.Second
+	}
+	if inside {
+		handler = a.Wrap(http.TimeoutHandler(handler, timeout, "too slow"))
+	} else {
+		handler = http.TimeoutHandler(a.Wrap(handler), timeout, "too slow")
+	}
+	w := b.do(handler)
+	<-finished
+	want, code := "new", 200
+	if late {
+		want, code = "old", 503
+	}
+	if w.Code != code {
+		t.Errorf("status %d", w.Code)
+	}
+	if late && w.Body.String() != "too slow" {
+		t.Errorf("body %q", w.Body)
+	}
+	b.do(a.session(func(s *beaker.Session, _ *http.Request) {
+		if v, _ := s.Get("k"); v != want || s.Has("k2") {
+			t.Errorf("k is %v, k2 is there: %v", v, s.Has("k2"))
+		}
+	}))
 }
 
 // OU-5: a client that is gone does not stop what it asked for.

@@ -137,7 +137,7 @@ func TestATokenHasOneSpelling(t *testing.T) {
 		refused(fmt.Sprintf("a line end at %d", i), text[:i]+"\n"+text[i:tokenChars-1], ReasonMalformed)
 	}
 	refused("nothing", "", ReasonMalformed)
-	if strings.IndexAny(text, "-_") < 0 {
+	if !strings.ContainsAny(text, "-_") {
 		t.Error("the token has neither - nor _: the standard alphabet was not tried")
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestStoreKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) beaker.Store { return open(t, t.TempDir(), nil) })
+	storetest.Run(t, func(t *testing.T) beaker.Store { return open(t, t.TempDir(), nil) }).Store = "filestore"
 }
 
 // Two stores on one directory have descriptors of their own, as two processes have.
@@ -18,5 +18,5 @@ func TestNodesOnOneDirectoryKeepTheContract(t *testing.T) {
 	storetest.RunNodes(t, func(t *testing.T) (a, b beaker.Store) {
 		dir, opts := t.TempDir(), &filestore.Options{NoSync: true}
 		return open(t, dir, opts), open(t, dir, opts)
-	})
+	}).Store = "filestore"
 }

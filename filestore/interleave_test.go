@@ -328,14 +328,14 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	create(t, opened(t, onDisk(t, dir), Options{}), record(t, 1, ""))
 	holding, g := gated(t, dir, call{"rename", recordName(key)})
 	held := make(chan error, 1)
-	clear := &beaker.Change{Now: now, AnyProof: true, Clear: true}
-	go func() { _, err := holding.Apply(context.Background(), key, clear); held <- err }()
+	empty := &beaker.Change{Now: now, AnyProof: true, Clear: true}
+	go func() { _, err := holding.Apply(context.Background(), key, empty); held <- err }()
 	g.await(t, held)
 
 	s, busy := waiting(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	first := make(chan error, 1)
-	go func() { _, err := s.Apply(ctx, key, clear); first <- err }()
+	go func() { _, err := s.Apply(ctx, key, empty); first <- err }()
 	busy.await(t, first)
 	short, cancelShort := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancelShort()
@@ -353,7 +353,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	if err := <-held; err != nil {
 		t.Error(err)
 	}
-	if v, err := s.Apply(context.Background(), key, clear); v != 3 || err != nil {
+	if v, err := s.Apply(context.Background(), key, empty); v != 3 || err != nil {
 		t.Errorf("afterwards: %d, %v", v, err)
 	}
 }

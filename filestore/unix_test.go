@@ -180,10 +180,10 @@ func TestPlantedFilesAreNeitherFollowedNorWaitedFor(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if err := os.Chdir(filepath.Dir(name)); err != nil {
+			if err := os.Chdir(filepath.Dir(name)); err != nil { //nolint:usetesting // only for the next call
 				return err
 			}
-			return errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Base(name)}), os.Chdir(wd))
+			return errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Base(name)}), os.Chdir(wd)) //nolint:usetesting // as above
 		}},
 	} {
 		t.Run(c.desc, func(t *testing.T) {

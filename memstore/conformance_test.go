@@ -8,5 +8,5 @@ import (
 )
 
 func TestTheStoreKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) beaker.Store { return open(t, nil) })
+	storetest.Run(t, func(t *testing.T) beaker.Store { return open(t, nil) }).Store = "memstore"
 }

@@ -45,7 +45,7 @@ func TestTheStoreStaysConsistentUnderLoad(t *testing.T) {
 				now := start.Add(time.Duration(step) * time.Second)
 				subject := subjects[rnd.IntN(len(subjects))]
 				var err error
-				ok := true
+				var ok bool
 				switch op := rnd.IntN(100); {
 				case op < 30:
 					err = s.Create(ctx, record(t, n, subject, now, rnd.IntN(maxValues)))

@@ -199,7 +199,7 @@ func TestTheIndexNeverLeaks(t *testing.T) {
 	if got := memstore.IndexSize(s); got != n {
 		t.Fatalf("%d in the index, want %d", got, n)
 	}
-	for i := 0; i < 1000; i++ {
+	for i := range 1000 {
 		if err := s.Delete(t.Context(), key(i)); err != nil {
 			t.Fatal(err)
 		}

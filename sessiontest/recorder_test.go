@@ -140,7 +140,7 @@ func TestClientThatIsGoneGetsNothing(t *testing.T) {
 
 func TestRequestContextEndsWithTheHandler(t *testing.T) {
 	var kept context.Context
-	b := sessiontest.NewBrowser(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { kept = r.Context() }), "https://www.shop.example")
+	b := sessiontest.NewBrowser(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { kept = r.Context() }), "https://www.shop.example") //nolint:fatcontext // to see it end
 	b.Get("/")
 	if kept.Err() == nil {
 		t.Error("the context outlives the request")
