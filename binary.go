@@ -24,10 +24,6 @@ const noValues = "\x00"
 // release before it to answer ErrNewerFormat, which it does.
 const recordFormat = 1
 
-// lastRecordFormat bounds the formats there will ever be, so that a stray text is
-// taken for damage and not for the future.
-const lastRecordFormat = 8
-
 const (
 	recordFixed   = 2 + 3*32 + 8*8 // format, flags, key, two proofs, version, seven times
 	recordTrailer = 4              // CRC-32C over all that precedes it: finds damage, not attackers
@@ -70,16 +66,16 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 // are refused with ErrCorrupt, those of a later release with ErrNewerFormat. It does
 // not keep b.
 func ParseRecord(b []byte) (*Record, error) {
-	if len(b) > 0 && b[0] > recordFormat && b[0] <= lastRecordFormat {
+	if len(b) > recordTrailer && b[0] > recordFormat && sound(b) {
 		return nil, fmt.Errorf("%w: format %d, this release reads up to %d", ErrNewerFormat, b[0], recordFormat)
 	}
 	if len(b) < recordFixed+recordTrailer || b[0] != recordFormat || b[1] != 0 {
 		return nil, fmt.Errorf("%w: not a record", ErrCorrupt)
 	}
-	body, sum := b[:len(b)-recordTrailer], binary.BigEndian.Uint32(b[len(b)-recordTrailer:])
-	if crc32.Checksum(body, castagnoli) != sum {
+	if !sound(b) {
 		return nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
 	}
+	body := b[:len(b)-recordTrailer]
 	var m Meta
 	p := body[2:]
 	p = p[copy(m.Key[:], p):]
@@ -126,6 +122,13 @@ func ParseRecord(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return r, nil
+}
+
+// sound reports whether the checksum at the end matches. Every format has it there, so
+// that a stray text is taken for damage and not for a later release's record.
+func sound(b []byte) bool {
+	body, sum := b[:len(b)-recordTrailer], b[len(b)-recordTrailer:]
+	return crc32.Checksum(body, castagnoli) == binary.BigEndian.Uint32(sum)
 }
 
 // AppendValues appends the record's values in the form that RestoreRecord reads, for

@@ -101,6 +101,9 @@ func Merge(rec *Record, ch *Change) (*Record, error) {
 		return nil, ErrConflict
 	}
 
+	if ch.Now < 0 || ch.Now > maxMillis || ch.Touch < 0 || ch.Touch > maxMillis || ch.AuthenticatedAt < 0 || ch.AuthenticatedAt > maxMillis {
+		return nil, fmt.Errorf("%w: time out of range", errMeta)
+	}
 	touched := max(rec.touched, ch.Touch)
 	if !ch.ChangesData() && touched == rec.touched {
 		return rec, nil
@@ -131,6 +134,9 @@ func Merge(rec *Record, ch *Change) (*Record, error) {
 		out.subject, out.authAt = *ch.Subject, ch.AuthenticatedAt
 	}
 	if ch.Cookie != nil {
+		if _, err := ch.Cookie.MarshalBinary(); err != nil {
+			return nil, err
+		}
 		c := *ch.Cookie
 		out.cookie = &c
 	}
@@ -152,6 +158,11 @@ func mergeValues(out *Record, old string, ch *Change) error {
 		old = noValues
 	}
 	set := sortedValues(ch.Set)
+	for i := 1; i < len(set); i++ {
+		if set[i].Name == set[i-1].Name {
+			return errDuplicateValue
+		}
+	}
 	var keys int
 	out.values, keys = joinValues(old, ch.Remove, set)
 	if len(set) == 0 {

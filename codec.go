@@ -62,7 +62,7 @@ var errNull = errors.New("null has no value of this type")
 
 // Decode is json.Unmarshal but for what the type's comment says.
 func (JSON) Decode(data []byte, ptr any) error {
-	if p, ok := ptr.(*any); ok {
+	if p, ok := ptr.(*any); ok && p != nil {
 		v, err := decodeAny(data)
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (JSON) Decode(data []byte, ptr any) error {
 		*p = v
 		return nil
 	}
-	if string(data) == "null" && !takesNull(ptr) {
+	if string(bytes.TrimSpace(data)) == "null" && !takesNull(ptr) {
 		return errNull
 	}
 	return json.Unmarshal(data, ptr)
@@ -108,7 +108,11 @@ func takesNull(ptr any) bool {
 	if _, ok := ptr.(json.Unmarshaler); ok {
 		return true
 	}
-	switch reflect.TypeOf(ptr).Elem().Kind() {
+	t := reflect.TypeOf(ptr)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return true // not ours to say: json.Unmarshal refuses it
+	}
+	switch t.Elem().Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
 		return true
 	}
@@ -161,11 +165,17 @@ type EncodeError struct {
 	Err  error
 }
 
+// Error names the codec's error by its type, for its text may quote the value; only
+// that of an unsupported type is certain to name no more than the type.
 func (e *EncodeError) Error() string {
-	return fmt.Sprintf("beaker: value %q does not encode: %v", e.Name, e.Err)
+	var ute *json.UnsupportedTypeError
+	if errors.As(e.Err, &ute) {
+		return fmt.Sprintf("beaker: value %q does not encode: %v", e.Name, ute)
+	}
+	return fmt.Sprintf("beaker: value %q does not encode: %T", e.Name, e.Err)
 }
 
-// Unwrap returns the codec's error.
+// Unwrap returns the codec's error, which may quote the value.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
 // DecodeError means that a value is there and does not decode into the type asked

@@ -47,13 +47,16 @@ func (rq *request) commit(status int, d delivery) error {
 	addVary(h)
 	line, err := s.settle(rq, status, d)
 	if err != nil {
-		rq.replace(h, err)
-		return err
+		rq.clear(h)
 	}
 	if line != "" {
 		rq.addCookie(h, line)
 	}
-	return nil
+	if err != nil {
+		rq.failed = err
+		rq.m.answer(rq.w, rq.r, err)
+	}
+	return err
 }
 
 // finish commits what no write has committed, and saves what changed since.
@@ -81,7 +84,9 @@ func (rq *request) expired(s *Session) bool {
 	return errors.Is(rq.parent.Err(), context.DeadlineExceeded) || errors.Is(s.context().Err(), context.DeadlineExceeded)
 }
 
-// settle does the session's part of the commit and returns the Set-Cookie line, if any.
+// settle does the session's part of the commit and returns the Set-Cookie line, if any:
+// with an error too, where Persist, Destroy or Update had already done what the cookie
+// stands for. Without it the browser would keep one that is dead.
 func (s *Session) settle(rq *request, status int, d delivery) (line string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,18 +94,16 @@ func (s *Session) settle(rq *request, status int, d delivery) (line string, err 
 	confirmed := false
 	switch {
 	case !rq.expired(s):
-		if confirmed, err = s.flush(rq.parent, false); err != nil {
-			return "", err
-		}
+		confirmed, err = s.flush(rq.parent, false)
 	case status < 500 && (s.dirty() || s.undead):
-		return "", fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
+		err = fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
 	default:
 		// The timeout's own answer, which promises nothing: nothing is saved.
 	}
-	if d == withoutCookie {
+	if d == withoutCookie && err == nil {
 		return "", nil
 	}
-	return s.cookieLine(rq, confirmed), nil
+	return s.cookieLine(rq, confirmed), err
 }
 
 // dirty reports whether flush has more to do than a touch.
@@ -230,9 +233,8 @@ var replaced = [...]string{
 	"Link", "Location", "Refresh", "Repr-Digest", "Trailer",
 }
 
-// replace sends the error page in place of the handler's response.
-func (rq *request) replace(h http.Header, err error) {
-	rq.failed = err
+// clear makes room for the error page in place of the handler's response.
+func (rq *request) clear(h http.Header) {
 	for _, name := range replaced {
 		h.Del(name)
 	}
@@ -243,5 +245,4 @@ func (rq *request) replace(h http.Header, err error) {
 	} else {
 		h.Del("Set-Cookie")
 	}
-	rq.m.answer(rq.w, rq.r, err)
 }

@@ -256,11 +256,14 @@ func (c *Config) checkTimes(bad complaint) {
 	if c.StoreTimeout == 0 {
 		c.StoreTimeout = defaultStoreTimeout
 	}
-	if c.StoreTimeout < 0 {
-		bad("StoreTimeout", "is negative")
+	if c.StoreTimeout < time.Millisecond {
+		bad("StoreTimeout", "is negative or too short (%v): give at least a millisecond", c.StoreTimeout)
 	}
 	if c.PurgeInterval == 0 {
 		c.PurgeInterval = defaultPurge
+	}
+	if c.PurgeInterval > 0 && c.PurgeInterval < time.Millisecond {
+		bad("PurgeInterval", "is %v: give at least a millisecond", c.PurgeInterval)
 	}
 }
 
@@ -295,6 +298,9 @@ func (c *Cookie) check(bad complaint) {
 	}
 	if !isToken(c.Name) {
 		bad("Cookie.Name", "%q is not a cookie name: use letters, digits, - and _", c.Name)
+	}
+	if rest := c.Name[len(cookiePrefix(c.Name)):]; rest == "" || cookiePrefix(rest) != "" {
+		bad("Cookie.Name", "%q must be one prefix and a name", c.Name)
 	}
 	for _, p := range c.attributes().problems(c.Name) {
 		bad("Cookie."+p.Field, "%s", p.Remedy)

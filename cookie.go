@@ -114,8 +114,8 @@ func (c CookieAttributes) problems(name string) (all []ConfigError) {
 		bad("Domain", "%q is not a domain: give a name such as example.com, in punycode where it is not ASCII", c.Domain)
 	}
 	if !strings.HasPrefix(c.Path, "/") || len(c.Path) > 1024 ||
-		strings.ContainsFunc(c.Path, func(r rune) bool { return r < ' ' || r > '~' || r == ';' }) {
-		bad("Path", "%q is not a path: it must start with / and have neither semicolons nor control characters", c.Path)
+		strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r > '~' || r == ';' }) {
+		bad("Path", "%q is not a path: it must start with / and have neither blanks, semicolons nor control characters", c.Path)
 	}
 	switch c.SameSite {
 	case http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode:
@@ -136,7 +136,7 @@ func (c CookieAttributes) problems(name string) (all []ConfigError) {
 // spelling: they compare without regard to case (RFC 6265bis, 5.7).
 func cookiePrefix(name string) string {
 	for _, p := range [...]string{"__Host-Http-", "__Host-", "__Http-", "__Secure-"} {
-		if len(name) > len(p) && strings.EqualFold(name[:len(p)], p) {
+		if len(name) >= len(p) && strings.EqualFold(name[:len(p)], p) {
 			return p
 		}
 	}

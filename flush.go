@@ -133,6 +133,12 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	if err := s.checkLimits(ch); err != nil {
 		return false, err
 	}
+	if s.sealed != nil && ch.Absolute != 0 && ch.Absolute != s.record().abs {
+		// All cookies of one sid say the same deadline. The mark of a logout is kept
+		// until the deadline of the cookie that logged out; a copy with a later one
+		// would outlive it.
+		s.p.rotate = true
+	}
 	next := s.cred
 	if s.p.rotate {
 		if s.sealed != nil {

@@ -37,6 +37,9 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 			return fmt.Errorf("beaker: a sealed session has no grace: %w", errors.ErrUnsupported)
 		}
 		if s.state == stateLive && !s.previous {
+			if s.p.subject != nil {
+				p.grace = 0 // a sign-in has none, whatever else the request asks for
+			}
 			s.p.rotate, s.p.grace = true, p.grace
 		}
 		return nil
@@ -69,6 +72,7 @@ func (s *Session) SetSubject(subject string) error {
 // browsers would. A cookie that was sent before with another domain or path stays in
 // the browser beside the new one; both mean this session.
 func (s *Session) SetCookieAttributes(a CookieAttributes) error {
+	a.Domain = strings.TrimPrefix(a.Domain, ".")
 	if a.Path == "" {
 		a.Path = "/"
 	}
@@ -100,7 +104,8 @@ func (s *Session) SetIdleTimeout(d time.Duration) {
 
 // SetAbsoluteTimeout changes the absolute timeout of this session only, counted from
 // when its subject was set, or else from when it began: at least a second, and not
-// NoLimit. "Remember me" is this and SetIdleTimeout at sign-in. Another value is
+// NoLimit. A sealed session also gets a new secret by it, because all its cookies must
+// end at one time. "Remember me" is this and SetIdleTimeout at sign-in. Another value is
 // refused as Set refuses one.
 func (s *Session) SetAbsoluteTimeout(d time.Duration) {
 	most := maxAbsolute

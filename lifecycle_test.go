@@ -265,7 +265,43 @@ func TestSigningInHasNoGrace(t *testing.T) {
 		if who, _, _ := subjectOf(a, b); who != "victim" {
 			t.Errorf("signed in as %q", who)
 		}
+		// The other way round.
+		b = newBrowser(t)
+		b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }))
+		planted = b.clone()
+		b.do(a.session(func(s *beaker.Session, _ *http.Request) {
+			must(t, s.SetSubject("victim"))
+			must(t, s.Regenerate(beaker.Grace(time.Minute)))
+		}))
+		if who, _, _ := subjectOf(a, planted); who != "" {
+			t.Errorf("the planted cookie opens %q", who)
+		}
 	})
+}
+
+// What Persist or Destroy has done is done, so its cookie goes out with the error page
+// of a commit that fails afterwards: otherwise the browser would keep a dead one.
+func TestACookieThatIsDueGoesOutWithAnErrorPage(t *testing.T) {
+	for kind, change := range map[string]func(*beaker.Config){"stored": func(*beaker.Config) {}, "sealed": sealed} {
+		a := newApp(t, stores["memory"](t), change)
+		b := newBrowser(t)
+		signIn(t, a, b)
+		w := b.do(a.session(func(s *beaker.Session, r *http.Request) {
+			must(t, s.Regenerate())
+			must(t, s.Persist(r.Context()))
+			s.Set("bad", func() {})
+		}))
+		if who, _, _ := subjectOf(a, b); w.Code != 500 || who != "user 1" {
+			t.Errorf("%s: after an error page the browser is %q", kind, who)
+		}
+		w = b.do(a.session(func(s *beaker.Session, r *http.Request) {
+			must(t, s.Destroy(r.Context()))
+			s.Set("k", 1)
+		}))
+		if w.Code != 500 || b.cookie != "" {
+			t.Errorf("%s: after a logout with an error page the browser has a cookie", kind)
+		}
+	}
 }
 
 // A cookie that was replaced long ago: an event, and, if wanted, the end.

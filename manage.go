@@ -78,7 +78,7 @@ func (i Info) Get(name string) (any, bool) {
 	}
 	var v any
 	if err := i.m.cfg.Codec.Decode([]byte(data), &v); err != nil {
-		i.badValue(name, err)
+		i.badValue(name, &DecodeError{Name: name, Type: "any", Err: err})
 		return nil, false
 	}
 	return v, true

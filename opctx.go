@@ -19,6 +19,7 @@ type opContext struct {
 	deadline time.Time
 	timed    context.Context
 	cancel   context.CancelFunc
+	stopped  bool
 }
 
 var _ context.Context = (*opContext)(nil)
@@ -40,6 +41,7 @@ func (c *opContext) detach(ctx context.Context, timeout time.Duration) *opContex
 func (c *opContext) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stopped = true
 	if c.cancel != nil {
 		c.cancel()
 	}
@@ -85,6 +87,9 @@ func (c *opContext) Done() <-chan struct{} {
 			parent = context.WithoutCancel(c.values)
 		}
 		c.timed, c.cancel = context.WithDeadline(parent, c.deadline)
+		if c.stopped {
+			c.cancel()
+		}
 	}
 	return c.timed.Done()
 }
@@ -94,6 +99,9 @@ func (c *opContext) Err() error {
 	defer c.mu.Unlock()
 	if c.timed != nil {
 		return c.timed.Err()
+	}
+	if c.stopped {
+		return context.Canceled
 	}
 	if c.parent != nil {
 		if err := c.parent.Err(); err != nil {

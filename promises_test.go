@@ -31,6 +31,7 @@ func TestUntouchedIsFree(t *testing.T) {
 		b := newBrowser(t)
 		b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }))
 		before, events := a.store.calls(), len(a.events.all)
+		crypto := fmt.Sprint(a.secrets.Usage())
 		h := a.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Cache-Control", "public")
 			_, _ = w.Write([]byte("static"))
@@ -38,6 +39,9 @@ func TestUntouchedIsFree(t *testing.T) {
 		w := b.do(h)
 		if n := a.store.calls() - before; n != 0 {
 			t.Errorf("%d store calls", n)
+		}
+		if got := fmt.Sprint(a.secrets.Usage()); got != crypto {
+			t.Errorf("cookies were opened or made: %s, before %s", got, crypto)
 		}
 		if len(a.events.all) != events {
 			t.Errorf("events: %v", a.events.all[events:])
@@ -52,11 +56,7 @@ func TestUntouchedIsFree(t *testing.T) {
 // Promise 2, CC-2: the overlap is forced, each pair loads before either saves.
 func TestOverlappingChangesOfDifferentKeysBothSurvive(t *testing.T) {
 	eachStore(t, func(t *testing.T, a *app) {
-		n := rounds(t, 500, 10_000)
-		if t.Name() == "TestOverlappingChangesOfDifferentKeysBothSurvive/files" {
-			n = rounds(t, 100, 10_000)
-		}
-		for i := range n {
+		for i := range rounds(t, 500, 10_000) {
 			b := newBrowser(t)
 			b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("init", i) }))
 			set := func(k string) func(*beaker.Session, *http.Request) {

@@ -169,6 +169,9 @@ func newRecord(m Meta, values string) (*Record, error) {
 		return nil, fmt.Errorf("%w: a rotation without a previous proof", errMeta)
 	}
 	if m.Cookie != nil {
+		if _, err := m.Cookie.MarshalBinary(); err != nil {
+			return nil, err
+		}
 		c := *m.Cookie
 		r.cookie = &c
 	}

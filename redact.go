@@ -21,21 +21,23 @@ func (p Proof) LogValue() slog.Value { return slog.StringValue("beaker.Proof(red
 // MarshalText prints the type only.
 func (p Proof) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
 
-func (r *Record) text() string {
-	if r == nil {
-		return "beaker.Record(nil)"
-	}
-	return fmt.Sprintf("beaker.Record(%s version %d, %d values)", r.key, r.version, r.Len())
+func (r Record) text() string {
+	return fmt.Sprintf("beaker.Record(%s version %d, %d values)", r.key, r.version, countValues(r.values))
 }
 
 // Format prints the key, the version and the number of values.
-func (r *Record) Format(f fmt.State, _ rune) { redacted(f, r.text()) }
+func (r Record) Format(f fmt.State, _ rune) { redacted(f, r.text()) }
 
 // LogValue prints what Format prints.
-func (r *Record) LogValue() slog.Value { return slog.StringValue(r.text()) }
+func (r *Record) LogValue() slog.Value {
+	if r == nil {
+		return slog.StringValue("beaker.Record(nil)")
+	}
+	return slog.StringValue(r.text())
+}
 
 // MarshalText prints what Format prints; the stored form is AppendBinary's.
-func (r *Record) MarshalText() ([]byte, error) { return []byte(r.text()), nil }
+func (r Record) MarshalText() ([]byte, error) { return []byte(r.text()), nil }
 
 func (ch Change) text() string {
 	return fmt.Sprintf("beaker.Change(%d set, %d removed)", len(ch.Set), len(ch.Remove))
@@ -65,7 +67,7 @@ func (v Value) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "beaker.Value(%d bytes)", len(v.Data)), nil
 }
 
-// Format prints everything but the proofs.
+// Format prints the key and the version.
 func (m Meta) Format(f fmt.State, _ rune) { redacted(f, m.text()) }
 
 func (m Meta) text() string {
@@ -77,3 +79,19 @@ func (m Meta) LogValue() slog.Value { return slog.StringValue(m.text()) }
 
 // MarshalText prints what Format prints.
 func (m Meta) MarshalText() ([]byte, error) { return []byte(m.text()), nil }
+
+func (i Info) text() string {
+	if i.rec == nil {
+		return "beaker.Info()"
+	}
+	return fmt.Sprintf("beaker.Info(%s)", i.rec.key)
+}
+
+// Format prints the handle only.
+func (i Info) Format(f fmt.State, _ rune) { redacted(f, i.text()) }
+
+// LogValue prints the handle only.
+func (i Info) LogValue() slog.Value { return slog.StringValue(i.text()) }
+
+// MarshalText prints the handle only.
+func (i Info) MarshalText() ([]byte, error) { return []byte(i.text()), nil }

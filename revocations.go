@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -77,8 +76,44 @@ func (r *revocations) load(ctx context.Context, key RecordKey) (*Record, error) 
 
 const (
 	markAt     = "at"     // the time of the revocation, 8 bytes
-	markExcept = "except" // keys of 32 bytes
+	markExcept = "except" // who is spared: keys of 32 bytes, each with a time of 8
 )
+
+const sparedBytes = 32 + 8
+
+// spared finds a key among those that the last revocation spared. A sign-in at or
+// before since fell to an earlier one, which did not spare it, and stays revoked.
+func spared(except string, key RecordKey) (since Millis, ok bool) {
+	for ; len(except) >= sparedBytes; except = except[sparedBytes:] {
+		if except[:32] == string(key[:]) {
+			return millisOf(except[32:sparedBytes]), true
+		}
+	}
+	return 0, false
+}
+
+// sparing returns the values of a mark that follows upon old, which may be nil.
+func sparing(at Millis, except []RecordKey, old *Record) []Value {
+	var last Millis
+	var before string
+	if old != nil {
+		if was, _ := old.Lookup(markAt); len(was) == 8 {
+			last = millisOf(was)
+		}
+		before, _ = old.Lookup(markExcept)
+	}
+	var kept []byte
+	for _, k := range except {
+		since, ok := spared(before, k)
+		if !ok {
+			since = last
+		}
+		kept = binary.BigEndian.AppendUint64(append(kept, k[:]...), uint64(since))
+	}
+	return []Value{{markAt, binary.BigEndian.AppendUint64(nil, uint64(at))}, {markExcept, kept}}
+}
+
+func millisOf(b string) Millis { return Millis(binary.BigEndian.Uint64([]byte(b))) }
 
 // checkSubject returns ErrRevoked if rec signed in before its subject was revoked.
 func (r *revocations) checkSubject(ctx context.Context, rec *Record) error {
@@ -97,11 +132,8 @@ func (r *revocations) checkSubject(ctx context.Context, rec *Record) error {
 		return nil
 	}
 	except, _ := mark.Lookup(markExcept)
-	for len(except) >= len(RecordKey{}) {
-		if except[:32] == string(rec.key[:]) {
-			return nil
-		}
-		except = except[32:]
+	if since, ok := spared(except, rec.key); ok && rec.authAt > since {
+		return nil
 	}
 	return ErrRevoked
 }
@@ -138,11 +170,6 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 	if r.store == nil {
 		return ErrNotRevocable
 	}
-	var kept []byte
-	for _, k := range except {
-		kept = append(kept, k[:]...)
-	}
-	values := []Value{{markAt, binary.BigEndian.AppendUint64(nil, uint64(at))}, {markExcept, kept}}
 	key := r.key(labelSubject, subject)
 	// No session that it concerns lives longer than this.
 	until := at.Add(max(r.m.cfg.AbsoluteTimeout, maxSealedLifetime)) + maxSkew
@@ -150,7 +177,7 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 		mark, err := NewRecord(Meta{
 			Key: key, Proof: Proof{1}, Version: 1, Created: at, Touched: at, Idle: NoLimit, Absolute: until,
 			Subject: revokedSubject, AuthenticatedAt: at,
-		}, values)
+		}, sparing(at, except, nil))
 		if err != nil {
 			return err
 		}
@@ -173,7 +200,7 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 				return nil // revoked later already, by a node whose clock is ahead
 			}
 			_, err = r.store.Apply(ctx, key, &Change{
-				Now: at, AnyProof: true, Base: old, IfVersion: old.version, Set: slices.Clone(values), Touch: at, Absolute: max(until, old.abs),
+				Now: at, AnyProof: true, Base: old, IfVersion: old.version, Set: sparing(at, except, old), Touch: at, Absolute: max(until, old.abs),
 			})
 			if err == nil || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
 				return err
@@ -186,3 +213,29 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 // maxSealedLifetime bounds what SetAbsoluteTimeout may give a sealed session, so that
 // revocations can be forgotten some day.
 const maxSealedLifetime = 400 * 24 * time.Hour
+
+// follow spares what a session with a new sid was spared before.
+func (r *revocations) follow(ctx context.Context, from, to *Record, now Millis) error {
+	if r.store == nil || from.subject == "" {
+		return nil
+	}
+	for range 8 {
+		mark, err := r.load(ctx, r.key(labelSubject, from.subject))
+		if err != nil || mark == nil {
+			return err
+		}
+		except, _ := mark.Lookup(markExcept)
+		since, ok := spared(except, from.key)
+		if !ok {
+			return nil
+		}
+		more := binary.BigEndian.AppendUint64(append([]byte(except), to.key[:]...), uint64(since))
+		_, err = r.store.Apply(ctx, mark.key, &Change{
+			Now: now, AnyProof: true, Base: mark, IfVersion: mark.version, Set: []Value{{markExcept, more}},
+		})
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("beaker: revocations: %w", ErrConflict)
+}

@@ -12,7 +12,7 @@ import (
 // Sealed keeps the whole session in the cookie: encrypted, authenticated, and bound to
 // the application and the cookie's name. It needs no store for the data, and gives
 // less: of two requests that overlap, the later response wins and the other's changes
-// are lost; List and Take are not possible; a copy of an older cookie is an older state
+// are lost; List and Take are not possible; the handle changes with the secret; a copy of an older cookie is an older state
 // of the session, so counters, one-time tokens and balances do not belong into it. The
 // cookie travels with every request, so keep it small.
 //
@@ -140,6 +140,12 @@ func (s *sealedStore) Apply(ctx context.Context, key RecordKey, ch *Change) (Ver
 	}
 	if moved.subject != "" && ch.Subject != nil {
 		if err := s.m.revoked.checkSubject(ctx, &moved); err != nil {
+			*s = old
+			return 0, err
+		}
+	}
+	if ch.Subject == nil { // a sign-in is later than any mark and needs no sparing
+		if err := s.m.revoked.follow(ctx, rec, &moved, ch.Now); err != nil {
 			*s = old
 			return 0, err
 		}

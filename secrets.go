@@ -164,12 +164,12 @@ func parseRing(text string) (*ring, error) {
 				errs = append(errs, fmt.Errorf("beaker: secrets: number %d: %w", len(r.ordered)+1, err))
 				s = &secret{}
 			}
-			if twin := r.byTag[s.tag]; twin != nil && err == nil {
-				errs = append(errs, fmt.Errorf("beaker: secrets: %q and %q are the same key or, by chance, have the same tag: make another with NewSecret", twin.id, s.id))
+			if r.byTag[s.tag] != nil && err == nil {
+				errs = append(errs, fmt.Errorf("beaker: secrets: number %d is the same key as an earlier one or, by chance, has the same tag: make another with NewSecret", len(r.ordered)+1))
 			}
 			for _, other := range r.ordered {
 				if other.id == s.id && err == nil {
-					errs = append(errs, fmt.Errorf("beaker: secrets: the id %q is used twice", s.id))
+					errs = append(errs, fmt.Errorf("beaker: secrets: number %d: its id is used twice", len(r.ordered)+1))
 				}
 			}
 			r.ordered = append(r.ordered, s)
@@ -189,6 +189,7 @@ func parseRing(text string) (*ring, error) {
 	return r, errors.Join(errs...)
 }
 
+// parseSecret quotes nothing in its errors: what stands in the wrong place may be a key.
 func parseSecret(fields []string) (*secret, error) {
 	id, text, ok := strings.Cut(fields[0], ":")
 	if !ok {
@@ -199,10 +200,10 @@ func parseSecret(fields []string) (*secret, error) {
 	}
 	key, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
 	if err != nil {
-		return nil, fmt.Errorf("%q: the key is not base64url: make one with NewSecret", id)
+		return nil, errors.New("the key is not base64url: make one with NewSecret")
 	}
 	if err := checkStrength(key); err != nil {
-		return nil, fmt.Errorf("%q: %w", id, err)
+		return nil, err
 	}
 	s := &secret{id: id}
 	for _, opt := range fields[1:] {
@@ -212,10 +213,10 @@ func parseSecret(fields []string) (*secret, error) {
 		}
 		when, ok := strings.CutPrefix(opt, "retire=")
 		if !ok {
-			return nil, fmt.Errorf("%q: unknown option %q: want accept or retire=TIME", id, opt)
+			return nil, errors.New("there is an unknown option after the key: want accept or retire=TIME, and one secret a line")
 		}
 		if s.retire, err = time.Parse(time.RFC3339, when); err != nil {
-			return nil, fmt.Errorf("%q: retire wants a time such as 2026-12-31T00:00:00Z", id)
+			return nil, errors.New("retire wants a time such as 2026-12-31T00:00:00Z")
 		}
 	}
 	return s, s.derive(key)
@@ -235,10 +236,26 @@ func checkStrength(key []byte) error {
 		}
 		printable = printable && b >= ' ' && b <= '~'
 	}
-	if distinct < 16 || printable {
+	if distinct < 16 || printable || regular(key) {
 		return errors.New("the key is not random: make one with NewSecret (a passphrase will not do)")
 	}
 	return nil
+}
+
+// regular reports whether key repeats itself, or counts.
+func regular(key []byte) bool {
+	for period := 1; period <= len(key)/2; period++ {
+		if hmac.Equal(key[period:], key[:len(key)-period]) {
+			return true
+		}
+	}
+	step := key[1] - key[0]
+	for i := 2; i < len(key); i++ {
+		if key[i]-key[i-1] != step {
+			return false
+		}
+	}
+	return true
 }
 
 // Labels of the derived keys. One that changes makes every cookie invalid.

@@ -89,6 +89,8 @@ func TestParseSecretsRefuses(t *testing.T) {
 		{"nothing", "", "there is none"},
 		{"comments only", "# soon\n", "there is none"},
 		{"no key", "a:", "has 0 bytes"},
+		{"a key that repeats itself", "a:" + enc("\x00\x91\x22\xb3\x44\xd5\x66\xf7\x88\x19\xaa\x3b\xcc\x5d\xee\x7f" + "\x00\x91\x22\xb3\x44\xd5\x66\xf7\x88\x19\xaa\x3b\xcc\x5d\xee\x7f"), "not random"},
+		{"a key that counts", "a:" + enc("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"), "not random"},
 		{"an empty id", ":" + a, "the id must be"},
 		{"an id with a control character", "a\x01:" + a, "the id must be"},
 		{"an id that is not ASCII", "schlüssel:" + a, "the id must be"},
@@ -162,6 +164,8 @@ func TestNoErrorOfSecretsHoldsAKey(t *testing.T) {
 		"a quoted key":                `id:"` + a + `"`,
 		"a JSON object":               `{"id":"` + a + `"}`,
 		"an environment line":         "SECRET=" + a,
+		"two keys apart by a blank":   "id:" + a + " " + b,
+		"a key where the id belongs":  a + ":web",
 	} {
 		t.Run(desc, func(t *testing.T) {
 			file := filepath.Join(dir, strings.ReplaceAll(desc, " ", "-"))

@@ -23,6 +23,8 @@ type app struct {
 	store  *watched
 	events *eventLog
 	clock  *clock
+
+	secrets *beaker.Secrets
 }
 
 type clock struct {
@@ -93,7 +95,7 @@ func newApp(t *testing.T, store beaker.Store, change ...func(*beaker.Config)) *a
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	a.Manager = m
+	a.Manager, a.secrets = m, cfg.Secrets
 	return a
 }
 

@@ -136,6 +136,7 @@ func TestATokenHasOneSpelling(t *testing.T) {
 	for i := range text {
 		refused(fmt.Sprintf("a line end at %d", i), text[:i]+"\n"+text[i:tokenChars-1], ReasonMalformed)
 	}
+	refused("four line ends for four characters", text[:tokenChars-4]+"\n\r\n\n", ReasonMalformed)
 	refused("nothing", "", ReasonMalformed)
 	if !strings.ContainsAny(text, "-_") {
 		t.Error("the token has neither - nor _: the standard alphabet was not tried")

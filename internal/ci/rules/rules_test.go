@@ -36,11 +36,12 @@ func good() map[string]string {
 		"storetest/s.go":   "// Package storetest tests.\npackage storetest\n\nimport _ \"testing\"\n",
 		"testdata/x/go.go": "package broken {\n",
 
-		"testdata/fuzz/FuzzB/1":  "go test fuzz v1\nint(1)\n",
-		"internal/tests/go.mod":  "module example.com/m/internal/tests\n\ngo 1.25.0\n\nrequire example.org/r v1.0.0\n\nreplace example.com/m => ../..\n",
-		"internal/tests/doc.go":  "// Package tests tests.\npackage tests\n\nimport _ \"example.org/r\"\n",
-		"build/generated/bad.go": "package bad\n",
-		"README.md":              "See https://example.com/work/a and ./root/b.\n",
+		"testdata/fuzz/FuzzB/1":    "go test fuzz v1\nint(1)\n",
+		"internal/tests/go.mod":    "module example.com/m/internal/tests\n\ngo 1.25.0\n\nrequire example.org/r v1.0.0\n\nreplace example.com/m => ../..\n",
+		"internal/tests/r_test.go": "package tests\n\nimport \"pgregory.net/rapid\"\n\nfunc act(t *rapid.T) { t.Skip() }\n",
+		"internal/tests/doc.go":    "// Package tests tests.\npackage tests\n\nimport _ \"example.org/r\"\n",
+		"build/generated/bad.go":   "package bad\n",
+		"README.md":                "See https://example.com/work/a and ./root/b.\n",
 	}
 }
 
