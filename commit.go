@@ -39,7 +39,10 @@ func (rq *request) commit(status int, d delivery) error {
 		return rq.failed
 	}
 	rq.sent = true
-	s := rq.loaded()
+	rq.mu.Lock()
+	rq.late = true
+	s := rq.s
+	rq.mu.Unlock()
 	if s == nil {
 		return nil // never touched: nothing to do, nothing to say
 	}
@@ -62,7 +65,10 @@ func (rq *request) commit(status int, d delivery) error {
 // finish commits what no write has committed, and saves what changed since.
 func (rq *request) finish() {
 	_ = rq.commit(http.StatusOK, deliver) // the response tells
-	s := rq.loaded()
+	rq.mu.Lock()
+	rq.over = true
+	s := rq.s
+	rq.mu.Unlock()
 	if s == nil {
 		return
 	}
@@ -155,7 +161,10 @@ func (s *Session) cookieLine(rq *request, confirmed bool) string {
 		return ""
 	}
 	attrs := s.attributes()
-	maxAge, expires := attrs.Expires.lifetime(s.m.now(), s.record().Expires())
+	// Others may have used the session meanwhile: what this request knows must not
+	// shorten the cookie's life.
+	now, rec := s.m.now(), s.record()
+	maxAge, expires := attrs.Expires.lifetime(now, min(rec.abs, max(rec.touched, now)+rec.idle))
 	s.m.warnUndeliverable(rq, style)
 	if s.sealed != nil {
 		return style.line(s.sealed.cookie, attrs, maxAge, expires)
@@ -196,8 +205,10 @@ func (rq *request) addCookie(h http.Header, line string) {
 		return len(l) > len(name) && l[:len(name)] == name && l[len(name)] == '='
 	}), line)
 	noStore(h)
-	if outer := rq.outer(); outer != nil {
-		outer.inner = append(outer.inner, line)
+	for outer := rq.outer(); outer != nil; outer = outer.outer() {
+		outer.mu.Lock()
+		outer.rarely().inner = append(outer.rarely().inner, line)
+		outer.mu.Unlock()
 	}
 }
 
@@ -228,9 +239,10 @@ func (rq *request) outer() *request {
 
 // replaced are the headers that describe a representation which is not sent.
 var replaced = [...]string{
-	"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
+	"Accept-Ranges", "Cache-Control", "Clear-Site-Data", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
 	"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Digest", "Etag", "Expires", "Last-Modified",
-	"Link", "Location", "Refresh", "Repr-Digest", "Trailer",
+	"Hx-Location", "Hx-Push-Url", "Hx-Redirect", "Hx-Refresh", "Link", "Location", "Refresh", "Repr-Digest", "Trailer",
+	"X-Accel-Redirect", "X-Sendfile",
 }
 
 // clear makes room for the error page in place of the handler's response.
@@ -240,8 +252,12 @@ func (rq *request) clear(h http.Header) {
 	}
 	// The handler's cookies belong to a response that did not happen. Those of a
 	// manager that is wrapped by this one stand for something that is stored.
-	if kept := slices.DeleteFunc(h["Set-Cookie"], func(l string) bool { return !slices.Contains(rq.inner, l) }); len(kept) > 0 {
+	rq.mu.Lock()
+	inner := rq.rarely().inner
+	rq.mu.Unlock()
+	if kept := slices.DeleteFunc(h["Set-Cookie"], func(l string) bool { return !slices.Contains(inner, l) }); len(kept) > 0 {
 		h["Set-Cookie"] = kept
+		noStore(h)
 	} else {
 		h.Del("Set-Cookie")
 	}

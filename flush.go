@@ -261,7 +261,11 @@ func (s *Session) applyError(ctx context.Context, ch *Change, err error) error {
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrRevoked):
 		s.state = stateEnded
-		s.m.observe(ctx, Event{Name: EventEnded, Handle: Handle(s.key), Subject: s.base.subject, Err: err})
+		e := Event{Name: EventEnded, Handle: Handle(s.key), Err: err}
+		if s.base != nil {
+			e.Subject = s.base.subject
+		}
+		s.m.observe(ctx, e)
 		lost := *ch
 		lost.Rotate = nil
 		switch {
@@ -333,7 +337,7 @@ func (m *Manager) remove(ctx context.Context, store Store, key RecordKey) error 
 			break
 		}
 	}
-	if errors.Is(err, ErrNotRevocable) {
+	if errors.Is(err, ErrNotRevocable) || errors.Is(err, ErrEnded) {
 		return err
 	}
 	if err != nil {

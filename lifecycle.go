@@ -31,7 +31,7 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 			o(&p)
 		}
 		if p.grace < 0 || p.grace > maxGrace {
-			return fmt.Errorf("beaker: a grace of %v is not between 0 and %v", p.grace, maxGrace)
+			return fmt.Errorf("%w: a grace of %v is not between 0 and %v", ErrInvalidTimeout, p.grace, maxGrace)
 		}
 		if p.grace > 0 && s.sealed != nil {
 			return fmt.Errorf("beaker: a sealed session has no grace: %w", errors.ErrUnsupported)
@@ -50,7 +50,8 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 // user, UTF-8 without control characters, at most 255 bytes. Call it at each sign-in
 // and whenever the user's rights change (OWASP ASVS 7.2.4). It makes the session
 // findable for List and RevokeAll, gives it a new secret without any grace, so that a
-// cookie that was planted before is worth nothing, and starts a new absolute deadline.
+// cookie that was planted before is worth nothing, and starts a new absolute deadline: the
+// configured one, unless SetAbsoluteTimeout is called too.
 // The empty subject makes the session anonymous again.
 //
 // It takes effect when the session is saved. If the subject is revoked while this
@@ -81,7 +82,7 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 	}
 	var errs []error
 	for _, p := range a.problems(s.m.cfg.Cookie.Name) {
-		errs = append(errs, fmt.Errorf("beaker: cookie attributes: %s %s", p.Field, p.Remedy))
+		errs = append(errs, &ConfigError{"Cookie." + p.Field, p.Remedy})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -95,6 +96,14 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 // SetIdleTimeout changes the idle timeout of this session only: at least a second, or
 // NoLimit. Another value is refused as Set refuses one.
 func (s *Session) SetIdleTimeout(d time.Duration) {
+	if s.inUpdate {
+		s.fail(ErrInUpdate)
+		return
+	}
+	if s.m.cfg.NoTouch && d != NoLimit {
+		s.fail(fmt.Errorf("%w: idle %v: with Config.NoTouch it would end a session in use", ErrInvalidTimeout, d))
+		return
+	}
 	if d < time.Second || d > NoLimit {
 		s.fail(fmt.Errorf("%w: idle %v: give at least a second, or NoLimit", ErrInvalidTimeout, d))
 		return
@@ -108,6 +117,10 @@ func (s *Session) SetIdleTimeout(d time.Duration) {
 // end at one time. "Remember me" is this and SetIdleTimeout at sign-in. Another value is
 // refused as Set refuses one.
 func (s *Session) SetAbsoluteTimeout(d time.Duration) {
+	if s.inUpdate {
+		s.fail(ErrInUpdate)
+		return
+	}
 	most := maxAbsolute
 	switch {
 	case s.sealed != nil && s.m.revoked.store == nil:
@@ -182,6 +195,11 @@ func (s *Session) destroy(ctx context.Context) error {
 		err := s.m.remove(ctx, s.store, s.key)
 		if errors.Is(err, ErrNotRevocable) {
 			unrevoked, err = ErrNotRevocable, nil
+		}
+		if errors.Is(err, ErrEnded) { // a sealed session that another request gave a new secret
+			s.state, s.undead = stateEnded, false
+			s.failLocked(ErrEnded)
+			return ErrEnded
 		}
 		if err != nil {
 			return err

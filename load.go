@@ -86,6 +86,9 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 			best, s.cred, s.proof = status, found[i], proof
 		}
 	}
+	if r := rec.rot; best == ProofDead && r != nil && s.now < max(r.at, r.until)+inFlight {
+		best = ProofReplaced // genuine, and replaced more than once within a moment
+	}
 	switch best {
 	case ProofReplaced:
 		// It was in flight while the session got a new secret, perhaps by a sign-in. Any
@@ -118,7 +121,10 @@ func (s *Session) begin(ctx context.Context, rec *Record) {
 	}
 	// A session with a short timeout of its own is touched more often, or it would end
 	// while it is used.
-	interval := min(inMillis(s.m.cfg.TouchInterval), rec.idle/10)
+	interval := inMillis(s.m.cfg.TouchInterval)
+	if rec.idle != inMillis(s.m.cfg.IdleTimeout) {
+		interval = min(interval, rec.idle/10)
+	}
 	if !s.m.cfg.NoTouch && s.now-rec.touched >= interval {
 		s.p.touch = s.now
 	}

@@ -199,7 +199,9 @@ func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handl
 	if rq := m.request(ctx); rq != nil {
 		// Whoever ordered it was let in after it: a handler may revoke all sessions and
 		// then sign its own visitor in again.
-		rq.began.Store(int64(at) + 1)
+		rq.mu.Lock()
+		rq.rarely().exempt[subject] = at + 1
+		rq.mu.Unlock()
 	}
 	m.observe(ctx, Event{Name: EventRevoke, Subject: subject, Count: n})
 	return n, nil
@@ -216,7 +218,8 @@ func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
 	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
 	defer op.stop()
 	now := m.now()
-	if err := m.revoked.endKey(op, RecordKey(h), now, now.Add(maxSealedLifetime)); err != nil {
+	until := now.Add(max(m.cfg.AbsoluteTimeout, maxSealedLifetime)) + maxSkew
+	if err := m.revoked.endKey(op, RecordKey(h), now, until, markLogout); err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "revoke", Err: err})
 		return fmt.Errorf("beaker: revoke: %w", err)
 	}

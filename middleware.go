@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,16 +16,32 @@ type request struct {
 	m      *Manager
 	r      *http.Request
 	w      http.ResponseWriter // the one that Wrap was given
-	began  atomic.Int64        // Millis; see Change.Began
+	began  Millis              // see Change.Began
 	failed error               // why the handler's response was replaced
-	inner  []string            // cookies that managers inside this one have committed
 
 	// sent is set when the headers are decided: by the first thing that sends them, or
 	// at the end. It belongs to the goroutine that writes the response.
 	sent bool
 
-	mu sync.Mutex // guards s: goroutines of one request may call Get
-	s  *Session
+	mu   sync.Mutex // guards the rest: goroutines of one request may call Get
+	s    *Session
+	rare *rare
+	late bool // the headers are out
+	over bool // the handler has returned
+}
+
+// rare is what few requests need. It is apart to keep request small.
+type rare struct {
+	inner  []string          // cookies that managers inside this one have committed
+	exempt map[string]Millis // subjects that this request has revoked, and until when that was
+}
+
+// rarely returns rq.rare; the mutex is held.
+func (rq *request) rarely() *rare {
+	if rq.rare == nil {
+		rq.rare = &rare{exempt: map[string]Millis{}}
+	}
+	return rq.rare
 }
 
 // ownContext is request as a context.
@@ -50,7 +65,8 @@ type managerKey struct{ m *Manager }
 // loads nothing itself: a request whose handler does not call Get costs no store call,
 // no cryptography and no header. Changes are saved when the handler first sends
 // something, or returns; if that fails, the handler's response is replaced by an error
-// page. After a panic nothing is saved.
+// page. After a panic that leaves Wrap nothing is saved; a middleware inside that recovers
+// and answers has the request saved as any answer does.
 //
 // Wrapping twice has no effect. Several managers may be nested if their cookies have
 // different names. The ResponseWriter that next gets offers Flusher, Hijacker and
@@ -61,8 +77,7 @@ func (m *Manager) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		rq := &request{parent: r.Context(), m: m, r: r, w: w}
-		rq.began.Store(int64(m.now()))
+		rq := &request{parent: r.Context(), m: m, r: r, w: w, began: m.now()}
 		next.ServeHTTP(rq.writer(), r.WithContext((*ownContext)(rq)))
 		rq.finish()
 	})
@@ -90,7 +105,8 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 // [ErrNoMiddleware] means that the handler is not wrapped.
 //
 // Give it the request's context, or one with a deadline for the whole request: when
-// the deadline of the first call's context has passed, nothing is saved any more.
+// the earliest deadline of the contexts that it was given has passed, nothing is saved
+// any more.
 func (m *Manager) Get(ctx context.Context) (*Session, error) {
 	rq := m.request(ctx)
 	if rq == nil {
@@ -108,9 +124,11 @@ func (rq *request) session(ctx context.Context) (*Session, error) {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
 	if rq.s == nil {
-		s := &Session{m: rq.m, rq: rq, ctx: ctx}
+		s := &Session{m: rq.m, rq: rq, ctx: ctx, sent: rq.late, finished: rq.over}
 		s.load(ctx)
 		rq.s = s
+	} else {
+		rq.s.hurry(ctx)
 	}
 	return rq.s, rq.s.cause
 }

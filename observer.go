@@ -67,7 +67,7 @@ type Event struct {
 
 // Observer is told what happens to sessions: for logs, metrics and audit trails. It
 // is called in the request and by several goroutines at once, so it must be quick, and
-// while the session is locked, so it must not use the session.
+// while the session is locked, so it must not use the session, nor get it by ctx.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

@@ -59,6 +59,9 @@ type Proof [32]byte
 // IsZero reports whether p is the zero proof, which matches no record.
 func (p Proof) IsZero() bool { return p == Proof{} }
 
+// equal compares in constant time.
+func (p Proof) equal(q Proof) bool { return subtle.ConstantTimeCompare(p[:], q[:]) == 1 }
+
 // Version counts the data changes of a record, from 1. A touch does not raise it.
 type Version uint64
 

@@ -2,6 +2,7 @@ package beaker
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -20,11 +21,16 @@ type revocations struct {
 const (
 	labelEnded   = "beaker revoked session v1"
 	labelSubject = "beaker revoked subject v1"
-
-	// revokedSubject keeps bounded stores from evicting revocations as they evict
-	// anonymous sessions: a revocation that is forgotten is a logout undone.
-	revokedSubject = "beaker revocation"
 )
+
+// The proof of a mark says why the session ended: the constant, or the proof that a
+// rotation has put in its place.
+var markLogout = Proof{1}
+
+// markSubject keeps bounded stores from evicting revocations as they evict anonymous
+// sessions: a revocation that is forgotten is a logout undone. Nobody can guess it, or
+// they could have the marks revoked in a store that also holds sessions.
+func markSubject() string { return "beaker revocation " + rand.Text() }
 
 // errRecentlyRevoked is ErrNotFound for a request that may have been in flight: it
 // must not send a cookie.
@@ -34,15 +40,17 @@ func (r *revocations) key(label, what string) RecordKey {
 	return sha256.Sum256([]byte(frame(label, r.m.cfg.App, what)))
 }
 
-// check returns nil if rec was not revoked, ErrNotFound if it was, and the store's
+// check returns nil if rec was not revoked, or only by the rotation to next, ErrNotFound if it was, and the store's
 // error if that cannot be known.
-func (r *revocations) check(ctx context.Context, rec *Record) error {
+func (r *revocations) check(ctx context.Context, rec *Record, next Proof) error {
 	if r.store == nil {
 		return nil
 	}
 	switch mark, err := r.load(ctx, r.key(labelEnded, string(rec.key[:]))); {
 	case err != nil:
 		return err
+	case mark != nil && !next.IsZero() && mark.proof.equal(next):
+		// This very rotation, of which the acknowledgement was lost.
 	case mark != nil && r.m.now() < mark.created+inFlight:
 		return errRecentlyRevoked
 	case mark != nil:
@@ -101,6 +109,7 @@ func sparing(at Millis, except []RecordKey, old *Record) []Value {
 			last = millisOf(was)
 		}
 		before, _ = old.Lookup(markExcept)
+		at = max(at, last) // a node whose clock is ahead may have been here
 	}
 	var kept []byte
 	for _, k := range except {
@@ -138,30 +147,42 @@ func (r *revocations) checkSubject(ctx context.Context, rec *Record) error {
 	return ErrRevoked
 }
 
-// end revokes one session.
-func (r *revocations) end(ctx context.Context, rec *Record, now Millis) error {
+// end revokes one session. That there is a mark already is success only if it says the
+// same: otherwise a rotation that is under way would undo a logout, or a logout would
+// take a session for ended that goes on under a new sid.
+func (r *revocations) end(ctx context.Context, rec *Record, now Millis, why Proof) error {
 	if r.store == nil {
 		return ErrNotRevocable
 	}
 	// Another node's clock may be behind: there the session lives a little longer.
-	return r.endKey(ctx, rec.key, now, rec.abs+maxSkew)
+	return r.endKey(ctx, rec.key, now, rec.abs+maxSkew, why)
 }
 
-func (r *revocations) endKey(ctx context.Context, key RecordKey, now, until Millis) error {
+func (r *revocations) endKey(ctx context.Context, key RecordKey, now, until Millis, why Proof) error {
 	if until <= now {
 		return nil
 	}
 	mark, err := newRecord(Meta{
-		Key: r.key(labelEnded, string(key[:])), Proof: Proof{1}, Version: 1, Created: now, Touched: now,
-		Idle: NoLimit, Absolute: until, Subject: revokedSubject, AuthenticatedAt: now,
+		Key: r.key(labelEnded, string(key[:])), Proof: why, Version: 1, Created: now, Touched: now,
+		Idle: NoLimit, Absolute: until, Subject: markSubject(), AuthenticatedAt: now,
 	}, noValues)
 	if err != nil {
 		return err
 	}
-	if err := r.store.Create(ctx, mark); err != nil && !errors.Is(err, ErrExists) {
+	err = r.store.Create(ctx, mark)
+	if !errors.Is(err, ErrExists) {
 		return err
 	}
-	return nil
+	was, err := r.store.Load(ctx, mark.key)
+	switch {
+	case err != nil:
+		return err
+	case was.proof.equal(why):
+		return nil
+	case why.equal(markLogout):
+		return ErrEnded
+	}
+	return ErrNotFound
 }
 
 // revokeSubject revokes all sessions of a subject that signed in at or before a time.
@@ -175,8 +196,8 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 	until := at.Add(max(r.m.cfg.AbsoluteTimeout, maxSealedLifetime)) + maxSkew
 	for range 8 {
 		mark, err := NewRecord(Meta{
-			Key: key, Proof: Proof{1}, Version: 1, Created: at, Touched: at, Idle: NoLimit, Absolute: until,
-			Subject: revokedSubject, AuthenticatedAt: at,
+			Key: key, Proof: markLogout, Version: 1, Created: at, Touched: at, Idle: NoLimit, Absolute: until,
+			Subject: markSubject(), AuthenticatedAt: at,
 		}, sparing(at, except, nil))
 		if err != nil {
 			return err
@@ -196,9 +217,6 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 			return err
 		}
 		if err == nil {
-			if was, _ := old.Lookup(markAt); len(was) == 8 && Millis(binary.BigEndian.Uint64([]byte(was))) > at {
-				return nil // revoked later already, by a node whose clock is ahead
-			}
 			_, err = r.store.Apply(ctx, key, &Change{
 				Now: at, AnyProof: true, Base: old, IfVersion: old.version, Set: sparing(at, except, old), Touch: at, Absolute: max(until, old.abs),
 			})

@@ -63,8 +63,8 @@ func (c *Config) checkSealed(bad complaint) {
 	} else {
 		c.sealedBytes = s.MaxBytes
 	}
-	if s.MaxBytes < 0 || s.MaxBytes > maxCookieBytes {
-		bad("Sealed.MaxBytes", "is %d: browsers store at most %d bytes", s.MaxBytes, maxCookieBytes)
+	if s.MaxBytes != 0 && s.MaxBytes < 512 || s.MaxBytes > maxCookieBytes {
+		bad("Sealed.MaxBytes", "is %d: give at least 512, and at most the %d bytes that browsers store", s.MaxBytes, maxCookieBytes)
 	}
 	switch {
 	case s.Revoker == nil && !s.AllowReplay:
@@ -95,7 +95,7 @@ func (s *sealedStore) Load(ctx context.Context, key RecordKey) (*Record, error) 
 	if s.rec == nil || s.rec.key != key {
 		return nil, ErrNotFound
 	}
-	if err := s.m.revoked.check(ctx, s.rec); err != nil {
+	if err := s.m.revoked.check(ctx, s.rec, Proof{}); err != nil {
 		return nil, err
 	}
 	return s.rec, nil
@@ -114,11 +114,17 @@ func (s *sealedStore) Create(ctx context.Context, rec *Record) error {
 // Apply seals the changed record. It asks the Revoker again: the session may have
 // ended since the request began, and its answer must not bring it back.
 func (s *sealedStore) Apply(ctx context.Context, key RecordKey, ch *Change) (Version, error) {
-	rec, err := s.Load(ctx, key)
-	if err != nil {
-		if errors.Is(err, errRecentlyRevoked) {
-			err = ErrNotFound
-		}
+	rec := s.rec
+	if rec == nil || rec.key != key {
+		return 0, ErrNotFound
+	}
+	var next Proof
+	if ch.Rotate != nil {
+		next = ch.Rotate.Next
+	}
+	if err := s.m.revoked.check(ctx, rec, next); errors.Is(err, ErrNotFound) {
+		return 0, ErrNotFound
+	} else if err != nil {
 		return 0, err
 	}
 	merged, err := Merge(rec, ch)
@@ -150,7 +156,7 @@ func (s *sealedStore) Apply(ctx context.Context, key RecordKey, ch *Change) (Ver
 			return 0, err
 		}
 	}
-	if err := s.m.revoked.end(ctx, rec, ch.Now); err != nil && !errors.Is(err, ErrNotRevocable) {
+	if err := s.m.revoked.end(ctx, rec, ch.Now, next); err != nil && !errors.Is(err, ErrNotRevocable) {
 		*s = old
 		return 0, err
 	}
@@ -162,7 +168,7 @@ func (s *sealedStore) Delete(ctx context.Context, key RecordKey) error {
 	if s.rec == nil || s.rec.key != key {
 		return nil
 	}
-	return s.m.revoked.end(ctx, s.rec, s.m.now())
+	return s.m.revoked.end(ctx, s.rec, s.m.now(), markLogout)
 }
 
 func (s *sealedStore) seal(rec *Record) error {

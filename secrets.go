@@ -317,8 +317,8 @@ func (r *ring) find(tag keyTag, now time.Time) *secret {
 	return s
 }
 
-// RejectIssuedBefore refuses every session that began, or was last given a new secret,
-// before t: after a leak whose time is known. It holds until the process ends.
+// RejectIssuedBefore refuses every session that began, signed in or, unless it is sealed,
+// was last given a new secret before t: after a leak whose time is known. It holds until the process ends.
 func (s *Secrets) RejectIssuedBefore(t time.Time) { s.before.Store(int64(MillisOf(t))) }
 
 // rejects reports whether RejectIssuedBefore concerns a session.

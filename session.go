@@ -164,6 +164,7 @@ func (s *Session) record() *Record {
 		// again, because another request's values may be in the way only there.
 		c := *ch
 		c.IfVersion, c.Limits, c.AnyProof = 0, Limits{}, true
+		c.Now = min(c.Now, s.base.Expires()-1) // here it may be idle; others have used it
 		if merged, err := Merge(s.base, &c); err == nil {
 			s.base = merged
 		}
@@ -174,7 +175,23 @@ func (s *Session) record() *Record {
 func (s *Session) codec() Codec { return s.m.cfg.Codec }
 
 func (s *Session) badValue(name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.m.observe(s.context(), Event{Name: EventBadValue, Handle: Handle(s.key), Detail: name, Err: err})
+}
+
+// hurry notes a context whose deadline is earlier: http.TimeoutHandler may stand
+// between two calls of Get.
+func (s *Session) hurry(ctx context.Context) {
+	d, ok := ctx.Deadline()
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was, ok := s.context().Deadline(); !ok || d.Before(was) {
+		s.ctx = ctx
+	}
 }
 
 func (s *Session) context() context.Context {
@@ -460,11 +477,21 @@ func (s *Session) authenticatedAt() Millis {
 	return s.began()
 }
 
+// began returns when the request arrived, or, if it has itself revoked the subject that
+// it signs in, when that was done.
 func (s *Session) began() Millis {
-	if s.rq != nil {
-		return Millis(s.rq.began.Load())
+	if s.rq == nil {
+		return s.now
 	}
-	return s.now
+	began := s.rq.began
+	if s.p.subject != nil {
+		s.rq.mu.Lock()
+		if r := s.rq.rare; r != nil {
+			began = max(began, r.exempt[*s.p.subject])
+		}
+		s.rq.mu.Unlock()
+	}
+	return began
 }
 
 // CreatedAt returns when the session began.

@@ -19,7 +19,8 @@ import (
 //	})
 //
 // fn may run several times and must have no other effects; it uses the session that
-// it is given, for values only. If it returns an error, nothing is saved and Update
+// it is given, for values only, and does not call Update or Take, which would wait for
+// it. If it returns an error, nothing is saved and Update
 // returns it. Updates of one session in one process take turns. After [ErrUncertain]
 // the change may have been saved, and fn is not run again. A new session is created;
 // its cookie goes out with the headers. A sealed session is only changed for this
@@ -95,6 +96,7 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 		s.mu.Unlock()
 		return false, err
 	}
+	state, key := s.state, s.key
 	taken := s.p.takeValues()
 	view := &Session{
 		m: s.m, ctx: ctx, store: s.store, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
@@ -105,7 +107,13 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.writable() != nil:
+		err = s.writable()
+	case s.key != key || s.state != state && s.state != stateLive:
+		err = ErrEnded // another goroutine of this request has ended it meanwhile
+	default:
 		again, err = s.saveUpdate(ctx, rec, &view.p)
 	}
 	if err != nil || again {
@@ -218,6 +226,9 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	}
 	s.base, s.applied, s.version, s.exact = rec, ch, v, true
 	s.p.touch = 0
+	if s.attributes().Expires == ExpiresWithSession && ch.Touch > rec.touched && s.owed == cookieNone {
+		s.owed = cookieRefresh
+	}
 	if s.sealed != nil {
 		s.base, s.applied, s.owed = s.sealed.rec, nil, cookieNew
 	}
