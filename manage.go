@@ -135,8 +135,8 @@ func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, erro
 
 // Revoke ends a session by its handle, now. It is [ErrNotFound] if there was none to
 // end. It is for operators: for a handle that a user sent, use RevokeOwn. Of a sealed
-// session nobody knows whether it exists, so there it always succeeds if the Revoker
-// does.
+// session nobody knows whether it exists, so there it succeeds if the Revoker does; it is
+// ErrNotFound if the session is known to go on under another handle.
 func (m *Manager) Revoke(ctx context.Context, h Handle) error {
 	if m.sealed {
 		return m.revokeSealed(ctx, h)
@@ -219,7 +219,11 @@ func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
 	defer op.stop()
 	now := m.now()
 	until := now.Add(max(m.cfg.AbsoluteTimeout, maxSealedLifetime)) + maxSkew
-	if err := m.revoked.endKey(op, RecordKey(h), now, until, markLogout); err != nil {
+	err := m.revoked.endKey(op, RecordKey(h), now, until, markLogout)
+	if errors.Is(err, ErrEnded) {
+		return ErrNotFound
+	}
+	if err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "revoke", Err: err})
 		return fmt.Errorf("beaker: revoke: %w", err)
 	}

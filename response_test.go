@@ -504,7 +504,9 @@ func TestAWrapperThatHasOnlyUnwrap(t *testing.T) {
 		s, err := a.Get(r.Context())
 		must(t, err)
 		s.Set("k", 1)
-		must(t, http.NewResponseController(w).Flush())
+		if err := http.NewResponseController(w).Flush(); errors.Is(err, http.ErrNotSupported) {
+			t.Error(err) // any other error is the client's, which may be gone by now
+		}
 		<-r.Context().Done() // the client has seen the headers while the handler still runs
 	})
 	for name, h := range map[string]http.Handler{

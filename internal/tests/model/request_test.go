@@ -64,7 +64,7 @@ func (v *visit) compare(t *rapid.T, s *beaker.Session, what string) {
 	auth := v.base.auth
 	if v.p.subject != nil {
 		if auth = 0; *v.p.subject != "" {
-			auth = v.began
+			auth = v.beganFor(*v.p.subject)
 		}
 	}
 	v.w.sameView(t, what, s, v.values(), v.subject(), auth)
@@ -188,7 +188,6 @@ func (v *visit) step(t *rapid.T, s *beaker.Session, r *http.Request, browser, de
 		sameError(t, "Invalidate", s.Invalidate(r.Context()), v.invalidate())
 	case "revoke all":
 		w.revokeAll(t, r.Context(), v)
-		v.began = w.ms() + 1
 	case "time passes":
 		w.passTime(t)
 	case "another request":

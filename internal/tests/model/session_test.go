@@ -46,6 +46,7 @@ type session struct {
 
 	state
 	gone    bool // ended, or purged
+	moved   bool // sealed: it was given a new secret, and so another handle
 	current int  // generations of its cookie
 	former  int
 	until   int64 // grace of the former one
@@ -102,12 +103,12 @@ func (w *world) status(h held, now int64) status {
 		return nobody
 	case h.gen == s.current:
 		return current
-	case h.gen != s.former || s.former == 0:
+	case s.former == 0:
 		return nobody
-	case now < s.until:
+	case h.gen == s.former && now < s.until:
 		return former
 	case now < max(s.rotated, s.until)+inFlight:
-		return replaced
+		return replaced // also a cookie that was replaced twice within a moment
 	}
 	return nobody
 }

@@ -33,7 +33,9 @@ type visit struct {
 	had   bool // the browser sent a cookie
 	grace bool // it is the former one, in its grace
 	began int64
-	now   int64 // when it was loaded
+	// exempt holds the subjects that this request has itself revoked, and when that was over.
+	exempt map[string]int64
+	now    int64 // when it was loaded
 
 	s    *session
 	gen  int
@@ -61,7 +63,7 @@ type pending struct {
 // open is the load.
 func (w *world) open(cookie string) *visit {
 	now := w.ms()
-	v := &visit{w: w, began: now, now: now, had: cookie != ""}
+	v := &visit{w: w, exempt: map[string]int64{}, began: now, now: now, had: cookie != ""}
 	h, known := w.cookies[cookie]
 	got := nobody
 	if known {
@@ -197,6 +199,11 @@ func (v *visit) destroy() error {
 	case destroyed:
 		return nil
 	}
+	if v.phase == live && v.w.sealed && v.s.moved && v.w.ms() < v.base.abs+inFlight {
+		// It goes on under a secret that this request does not have.
+		v.phase, v.p, v.err = over, pending{}, beaker.ErrEnded
+		return v.err
+	}
 	if v.phase == live {
 		v.w.end(v.s)
 	}
@@ -222,6 +229,9 @@ func (w *world) end(s *session) {
 		s.ended = w.ms()
 	}
 }
+
+// beganFor is when the request began, as far as revocations of a subject go.
+func (v *visit) beganFor(subject string) int64 { return max(v.began, v.exempt[subject]) }
 
 func (v *visit) saves(all bool) bool { return all || v.p.save || v.w.save == beaker.SaveOnChange }
 
@@ -274,7 +284,7 @@ func (v *visit) create(all bool) error {
 		st.abs = v.now + v.p.absolute
 	}
 	if v.p.subject != nil && *v.p.subject != "" {
-		st.subject, st.auth = *v.p.subject, v.began
+		st.subject, st.auth = *v.p.subject, v.beganFor(*v.p.subject)
 	}
 	rest := pending{set: v.p.set}
 	if v.saves(all) {
@@ -319,7 +329,7 @@ func (v *visit) apply(all bool) error {
 		}
 		v.p = pending{}
 		return nil
-	case p.subject != nil && v.w.refused(*p.subject, v.began):
+	case p.subject != nil && v.w.refused(*p.subject, v.beganFor(*p.subject)):
 		v.phase, v.err = over, beaker.ErrEnded
 		if !v.w.sealed {
 			v.s.gone = true
@@ -343,13 +353,14 @@ func (v *visit) apply(all bool) error {
 		if p.subject != nil {
 			st.subject, st.auth = *p.subject, 0
 			if st.subject != "" {
-				st.auth = v.began
+				st.auth = v.beganFor(st.subject)
 			}
 		}
 	}
 	amend(&v.base)
 	switch {
 	case v.w.sealed && p.rotate:
+		v.s.moved = true
 		v.w.end(v.s)
 		s := v.w.newSession()
 		s.line = v.s.line
