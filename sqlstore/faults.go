@@ -1,0 +1,247 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed12c5fab1/beaker"
+)
+
+// verdict is what an error says about the statement that it answers.
+type verdict int
+
+const (
+	unknown verdict = iota // nothing: it may have been performed
+	refused                // it was not performed
+	again                  // it was not performed, and can be when it is repeated
+)
+
+func (s *Store) judge(err error) verdict { return judge(s.e, s.o.ErrorCode, err) }
+
+func judge(e *engine, hook func(error) string, err error) verdict {
+	code := codeOf(e, hook, err)
+	switch {
+	case code == "":
+	case slices.Contains(e.again, code):
+		return again
+	case slices.ContainsFunc(e.unknown, func(prefix string) bool { return matches(e, code, prefix) }):
+		return unknown
+	default:
+		return refused // the engine itself says so
+	}
+	if unreachable(err) {
+		return refused
+	}
+	var safe interface{ SafeToRetry() bool } // pgx
+	if errors.As(err, &safe) && safe.SafeToRetry() {
+		return refused
+	}
+	// Also driver.ErrBadConn. A driver must not return it for what may have been
+	// performed, and database/sql relies on that and repeats; but it is what is left
+	// when the repeats failed too.
+	return unknown
+}
+
+// matches compares codes; those of SQLSTATE begin with their class.
+func matches(e *engine, code, prefix string) bool {
+	return code == prefix || e.classes && strings.HasPrefix(code, prefix)
+}
+
+// unreachable reports whether the connection could not be made.
+func unreachable(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
+}
+
+// codeOf returns the engine's code in err, or nothing.
+func codeOf(e *engine, hook func(error) string, err error) string {
+	if err == nil {
+		return ""
+	}
+	if hook != nil {
+		if code := hook(err); code != "" {
+			return e.normal(code)
+		}
+	}
+	return e.normal(e.code(err))
+}
+
+// normal cuts SQLite's extended result codes to the primary ones.
+func (e *engine) normal(code string) string {
+	if !e.primary {
+		return code
+	}
+	if n, err := strconv.Atoi(code); err == nil {
+		return strconv.Itoa(n & 0xff)
+	}
+	return code
+}
+
+func postgresCode(err error) string {
+	var pg interface{ SQLState() string }
+	if errors.As(err, &pg) {
+		return pg.SQLState()
+	}
+	return ""
+}
+
+func sqliteCode(err error) string {
+	var lite interface{ Code() int }
+	if errors.As(err, &lite) {
+		return strconv.Itoa(lite.Code())
+	}
+	return ""
+}
+
+// mysqlCode reads "Error 1062 (23000): ...", which is how go-sql-driver/mysql prints
+// its MySQLError: that has the number in a field only, which cannot be reached without
+// importing the driver. What the server adds comes after it.
+func mysqlCode(err error) string {
+	const prefix = "Error "
+	for err != nil {
+		if text := err.Error(); strings.HasPrefix(text, prefix) {
+			number := text[len(prefix):]
+			end := strings.IndexAny(number, " :")
+			if end > 0 {
+				if _, nerr := strconv.ParseUint(number[:end], 10, 16); nerr == nil {
+					return number[:end]
+				}
+			}
+		}
+		err = errors.Unwrap(err)
+	}
+	return ""
+}
+
+// failed says which operation went wrong, why, and what to do about it.
+func failed(e *engine, hook func(error) string, op string, err error) error {
+	text := describe(e, hook, err)
+	if remedy := remedyOf(e, hook, err); remedy != "" {
+		text += " (" + remedy + ")"
+	}
+	return &storeError{op: op, text: text, err: err}
+}
+
+func (s *Store) failed(ctx context.Context, op string, err error) error {
+	if cerr := ctx.Err(); cerr != nil && !errors.Is(err, cerr) {
+		// Drivers may tell of a timeout of theirs instead.
+		err = fmt.Errorf("%w: %w", cerr, err)
+	}
+	return failed(s.e, s.o.ErrorCode, op, err)
+}
+
+// failedWrite is failed for a statement that changes something; sent says whether the
+// driver got as far as sending it.
+func (s *Store) failedWrite(ctx context.Context, op string, err error, sent bool) error {
+	out := s.failed(ctx, op, err)
+	if sent && s.judge(err) == unknown {
+		return fmt.Errorf("%w: %w", beaker.ErrUncertain, out)
+	}
+	return out
+}
+
+// storeError keeps the driver's error for errors.Is and errors.As, but not its text
+// where that may hold parts of the DSN.
+type storeError struct {
+	op, text string
+	err      error
+}
+
+func (e *storeError) Error() string { return "sqlstore: " + e.op + ": " + e.text }
+func (e *storeError) Unwrap() error { return e.err }
+
+// describe returns the text of err if it is known to hold no secret. What the engine
+// says holds none, nor do network errors. What is left are mostly complaints about the
+// DSN, and drivers quote it in them.
+func describe(e *engine, hook func(error) string, err error) string {
+	text := err.Error()
+	if codeOf(e, hook, err) != "" {
+		return text
+	}
+	lower := strings.ToLower(text)
+	for _, sign := range [...]string{"://", "@", "password", "passwd", "pwd", "user="} {
+		if strings.Contains(lower, sign) {
+			var op *net.OpError
+			switch {
+			case errors.As(err, &op):
+				return op.Error() // the part about the network
+			case unreachable(err):
+				return "the server cannot be reached"
+			case errors.Is(err, context.Canceled):
+				return context.Canceled.Error()
+			case errors.Is(err, context.DeadlineExceeded):
+				return context.DeadlineExceeded.Error()
+			}
+			return "the driver's message is withheld, as it may quote the DSN; errors.Unwrap has it"
+		}
+	}
+	return text
+}
+
+func remedyOf(e *engine, hook func(error) string, err error) string {
+	code := codeOf(e, hook, err)
+	if remedy := e.remedy[code]; remedy != "" {
+		return remedy
+	}
+	switch {
+	case e.primary && code == "1" && strings.Contains(err.Error(), "no such "):
+		return remedyMigrate // SQLite has one code for all mistakes in a statement
+	case unreachable(err):
+		return "check that the server runs and that the DSN has its address"
+	case errors.Is(err, driver.ErrBadConn):
+		return "the connection broke: check that the server runs"
+	}
+	return ""
+}
+
+const (
+	firstPause = time.Millisecond
+	maxPause   = 128 * time.Millisecond
+	// maxTries bounds the repeats where the context has no deadline.
+	maxTries = 20
+)
+
+// retry repeats try as long as the engine asks for that.
+func retry(ctx context.Context, e *engine, hook func(error) string, try func() error) error {
+	pause := firstPause
+	for n := 1; ; n++ {
+		err := try()
+		if err == nil || judge(e, hook, err) != again {
+			return err
+		}
+		if _, limited := ctx.Deadline(); n >= maxTries && !limited {
+			return err
+		}
+		if werr := sleep(ctx, jitter(pause)); werr != nil {
+			return fmt.Errorf("%w; last: %w", werr, err)
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// jitter spreads those who met each other, so that they do not meet again.
+func jitter(d time.Duration) time.Duration {
+	var b [1]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return d/2 + d*time.Duration(b[0])/255
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

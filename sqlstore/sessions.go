@@ -1,0 +1,291 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed12c5fab1/beaker"
+)
+
+var (
+	errNilRecord  = errors.New("sqlstore: create: nil record")
+	errNilChange  = errors.New("sqlstore: apply: nil change")
+	errForeignRow = errors.New("the database answered with the row of another session: upgrade Go and the driver")
+	errLockedRow  = errors.New("a locked row changed: the database does not lock rows")
+)
+
+// Create implements [beaker.Store]. It takes one round trip, and one more if the
+// record has a subject.
+func (s *Store) Create(ctx context.Context, rec *beaker.Record) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.mu.RUnlock()
+	if rec == nil {
+		return errNilRecord
+	}
+	m := rec.Meta()
+	f, err := s.fieldsOf(rec, &m)
+	if err != nil {
+		return err
+	}
+	n, err := s.exec(ctx, s.q.create, m.Key[:], m.Proof[:], f.prev, int64(m.PrevUntil), int64(m.RotatedAt), int64(m.Version),
+		f.subject, int64(m.AuthenticatedAt), int64(m.Created), int64(m.Touched), int64(m.Idle/time.Millisecond),
+		int64(m.Absolute), int64(rec.Expires()), f.cookie, f.data)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return beaker.ErrExists
+	case m.Subject == "":
+		return nil
+	}
+	return s.checkSignIn(ctx, m.Key, m.Subject, m.AuthenticatedAt)
+}
+
+// Load implements [beaker.Store]. It takes one round trip.
+func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.RUnlock()
+	return s.load(ctx, key)
+}
+
+func (s *Store) load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
+	var r row
+	found := false
+	err := s.read(ctx, s.q.load, func(rows *sql.Rows) error {
+		found = true
+		return r.scan(rows)
+	}, key[:])
+	if err != nil {
+		return nil, s.failed(ctx, s.q.load.op, err)
+	}
+	return recordOf(&r, found, key)
+}
+
+// recordOf returns the record of key in the row that was found. That it is the one
+// that was asked for is not taken for granted: database/sql once mixed up the rows of
+// queries that were cancelled (CVE-2025-47907), and a session is somebody's identity.
+func recordOf(r *row, found bool, key beaker.RecordKey) (*beaker.Record, error) {
+	if !found {
+		return nil, beaker.ErrNotFound
+	}
+	if string(r.hash) != string(key[:]) {
+		return nil, &storeError{op: "load", text: errForeignRow.Error(), err: errForeignRow}
+	}
+	return r.record()
+}
+
+// Apply implements [beaker.Store]. It takes one round trip if Change.Base is the
+// record as it is stored, two or more otherwise, and one more for a sign-in.
+func (s *Store) Apply(ctx context.Context, key beaker.RecordKey, ch *beaker.Change) (beaker.Version, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.RUnlock()
+	if ch == nil {
+		return 0, errNilChange
+	}
+	next, err := s.apply(ctx, key, ch)
+	if err != nil {
+		return 0, err
+	}
+	if ch.Subject != nil && *ch.Subject != "" {
+		// Also if there was nothing left to write: the first try may have ended
+		// before it got here.
+		if err := s.checkSignIn(ctx, key, *ch.Subject, ch.Began); err != nil {
+			return 0, err
+		}
+	}
+	return next.Version(), nil
+}
+
+func (s *Store) apply(ctx context.Context, key beaker.RecordKey, ch *beaker.Change) (*beaker.Record, error) {
+	if base := ch.Base; base != nil && base.Key() == key {
+		// If Base says that nothing is to be done, or that the change is refused, it
+		// may be Base that is wrong.
+		if next, err := beaker.Merge(base, ch); err == nil && next != base {
+			if done, err := s.swap(ctx, s.exec, base, next, ch); err != nil || done {
+				return next, err
+			}
+		}
+	}
+	turn := s.turns[int(key[0])%len(s.turns)]
+	if err := turn.take(ctx); err != nil {
+		return nil, s.failed(ctx, s.q.setValues.op, err)
+	}
+	defer turn.give()
+	for range 2 {
+		base, err := s.load(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		next, err := beaker.Merge(base, ch)
+		if err != nil || next == base {
+			return next, err
+		}
+		if done, err := s.swap(ctx, s.exec, base, next, ch); err != nil || done {
+			return next, err
+		}
+	}
+	return s.applyLocked(ctx, key, ch)
+}
+
+// swap replaces base by next if the row is still base, and reports whether it did. If
+// it did not, only reading the row tells why: MySQL also counts no row if the row was
+// as it should be already.
+func (s *Store) swap(ctx context.Context, exec execFunc, base, next *beaker.Record, ch *beaker.Change) (bool, error) {
+	was, m := base.Meta(), next.Meta()
+	touched := int64(m.Touched)
+	same := [4]any{was.Key[:], int64(was.Version), was.Proof[:], int64(ch.Now)} // for ifSame
+	var n int64
+	var err error
+	switch {
+	case !ch.ChangesData():
+		n, err = exec(ctx, s.q.touch, touched, touched, same[0], same[1], same[2], same[3])
+	case onlyValues(ch):
+		n, err = exec(ctx, s.q.setValues, touched, touched, dataOf(next), same[0], same[1], same[2], same[3])
+	default:
+		f, ferr := s.fieldsOf(next, &m)
+		if ferr != nil {
+			return false, ferr
+		}
+		idle := int64(m.Idle / time.Millisecond)
+		n, err = exec(ctx, s.q.setAll, int64(m.Absolute), touched, idle, touched, f.data, m.Proof[:], f.prev,
+			int64(m.PrevUntil), int64(m.RotatedAt), f.subject, int64(m.AuthenticatedAt), idle, int64(m.Absolute), f.cookie,
+			same[0], same[1], same[2], same[3])
+	}
+	return n > 0, err
+}
+
+// onlyValues reports whether ch, which changes data, changes values and nothing else
+// but perhaps the time of the last use.
+func onlyValues(ch *beaker.Change) bool {
+	return ch.Idle == 0 && ch.Absolute == 0 && ch.Subject == nil && ch.Cookie == nil && ch.Rotate == nil
+}
+
+// execFunc is Store.exec, or the same inside a transaction.
+type execFunc func(ctx context.Context, q *query, args ...any) (int64, error)
+
+// applyLocked is for sessions that other processes change all the time: it locks the
+// row, so that its turn comes.
+func (s *Store) applyLocked(ctx context.Context, key beaker.RecordKey, ch *beaker.Change) (next *beaker.Record, err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, s.failed(ctx, "apply", err)
+	}
+	var refusal error // Merge's, which is not the database's
+	committing := false
+	err = retry(ctx, s.e, s.o.ErrorCode, func() error {
+		refusal, committing = nil, false
+		if s.e.oneWriter {
+			if err := s.writer.take(ctx); err != nil {
+				return err
+			}
+			defer s.writer.give()
+		}
+		err := inTransaction(ctx, conn, s.e, func() error {
+			next, refusal = nil, nil
+			base, err := s.lockRow(ctx, conn, key)
+			if err != nil {
+				return err
+			}
+			if next, refusal = beaker.Merge(base, ch); refusal != nil || next == base {
+				return nil //nolint:nilerr // what Merge says is told apart from what the database says
+			}
+			exec := func(ctx context.Context, q *query, args ...any) (int64, error) {
+				res, err := conn.ExecContext(ctx, q.text, args...)
+				if err != nil {
+					return 0, err
+				}
+				return res.RowsAffected()
+			}
+			done, err := s.swap(ctx, exec, base, next, ch)
+			if err == nil && !done {
+				err = errLockedRow
+			}
+			committing = err == nil
+			return err
+		})
+		if err != nil && s.judge(err) != unknown {
+			committing = false
+		}
+		return err
+	})
+	if cerr := conn.Close(); err == nil && cerr != nil && !errors.Is(cerr, sql.ErrConnDone) {
+		err = cerr
+	}
+	switch {
+	case errors.Is(err, beaker.ErrNotFound), errors.Is(err, beaker.ErrCorrupt), errors.Is(err, beaker.ErrNewerFormat):
+		return nil, err
+	case refusal != nil:
+		return nil, refusal
+	case err != nil:
+		return nil, s.failedWrite(ctx, "apply", err, committing)
+	}
+	return next, nil
+}
+
+func (s *Store) lockRow(ctx context.Context, conn *sql.Conn, key beaker.RecordKey) (*beaker.Record, error) {
+	rows, err := conn.QueryContext(ctx, s.q.lockRow.text, key[:])
+	if err != nil {
+		return nil, err
+	}
+	var r row
+	found := false
+	err = scanAll(rows, func(rows *sql.Rows) error {
+		found = true
+		return r.scan(rows)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recordOf(&r, found, key)
+}
+
+// Delete implements [beaker.Store]. It takes one round trip.
+func (s *Store) Delete(ctx context.Context, key beaker.RecordKey) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.mu.RUnlock()
+	return s.delete(ctx, key)
+}
+
+func (s *Store) delete(ctx context.Context, key beaker.RecordKey) error {
+	_, err := s.exec(ctx, s.q.delete, key[:])
+	return err
+}
+
+// checkSignIn is what a sign-in does last, when its session is committed: it reads
+// whether the subject was revoked since the sign-in began, and ends the session then.
+//
+// A revocation commits its mark first and deletes sessions afterwards. So either the
+// mark was there before this reads, and is seen; or the session was committed before
+// the mark, and the deleting finds it.
+func (s *Store) checkSignIn(ctx context.Context, key beaker.RecordKey, subject string, began beaker.Millis) error {
+	revoked, at := false, int64(0)
+	err := s.read(ctx, s.q.marked, func(rows *sql.Rows) error {
+		revoked = true
+		return rows.Scan(&at)
+	}, s.subjectArg(subject))
+	if err != nil {
+		// The session is there, but perhaps it must not be. Nobody has its secret yet.
+		return fmt.Errorf("%w: %w", beaker.ErrUncertain, s.failed(ctx, s.q.marked.op, err))
+	}
+	if !revoked || int64(began) > at {
+		return nil
+	}
+	if err := s.delete(ctx, key); err != nil {
+		if errors.Is(err, beaker.ErrUncertain) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", beaker.ErrUncertain, err)
+	}
+	return beaker.ErrRevoked
+}

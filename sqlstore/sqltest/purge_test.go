@@ -1,0 +1,275 @@
+package sqltest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/sqlstore"
+)
+
+// fill adds n rows with random keys that expire a millisecond apart, the last of them
+// at until.
+func fill(tb testing.TB, p *place, db *sql.DB, n int, until beaker.Millis) {
+	tb.Helper()
+	source := map[sqlstore.Dialect]string{
+		sqlstore.SQLite:     "SELECT randomblob(32),%s FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%d) SELECT i FROM c)",
+		sqlstore.PostgreSQL: "SELECT decode(md5(random()::text)||md5(i::text),'hex'),%s FROM generate_series(1,%d) i",
+		sqlstore.MySQL:      "SELECT UNHEX(SHA2(CONCAT(RAND(),i),256)),%s FROM (SELECT seq AS i FROM seq_1_to_%d) c",
+	}[p.dialect]
+	proof := literal(p.engine, bytes.Repeat([]byte{1}, 32))
+	end := fmt.Sprintf("%d+i", int64(until)-int64(n))
+	columns := fmt.Sprintf("%s,1,%d,%d,1800000,%s,%s,%s", proof, epoch, epoch, end, end, literal(p.engine, []byte{1, 0}))
+	mustExec(tb, db, "INSERT INTO "+p.quoted("")+" (hash,proof,version,created,accessed,idle,absolute,expires,data) "+fmt.Sprintf(source, columns, n))
+}
+
+// SQ-3: Purge works in batches of at most 500 rows, each a statement of its own.
+func TestPurgeInBatches(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		const rows = 1234
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
+		now := epoch.Add(hour)
+		fill(t, p, db, rows, now)
+		m := newMeta()
+		m.Idle = beaker.NoLimit
+		live := created(t, s, m, "k", "v")
+		deletes := 0
+		spy.hook(func(statement string, args []driver.NamedValue) error {
+			if strings.HasPrefix(statement, "DELETE") && strings.Contains(statement, "expires") {
+				deletes++
+				if limit, ok := args[1].Value.(int64); !ok || limit < 1 || limit > 500 {
+					t.Errorf("a batch of %v rows", args[1].Value)
+				}
+			}
+			return nil
+		}, nil)
+		if n, err := s.Purge(t.Context(), epoch, 100_000); n != 0 || err != nil || deletes != 0 {
+			t.Errorf("Purge before the first one's end: %d, %v, %d deletes", n, err, deletes)
+		}
+		total := 0
+		for {
+			n, err := s.Purge(t.Context(), now, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += n
+			if n < 1000 {
+				break
+			}
+		}
+		if total != rows || deletes < 4 {
+			t.Errorf("purged %d of %d rows in %d statements", total, rows, deletes)
+		}
+		loaded(t, s, live.Key())
+	})
+}
+
+func TestPurgeLease(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db := p.open(t)
+		s := p.storeOn(t, db)
+		now := epoch.Add(100 * hour)
+		lease := func(until beaker.Millis) {
+			mustExec(t, db, fmt.Sprintf("UPDATE %s SET value=%d,owner='another' WHERE name='purge'", p.quoted("_meta"), until))
+		}
+		want := func(desc string, n int) {
+			t.Helper()
+			created(t, s, newMeta())
+			if got, err := s.Purge(t.Context(), now, 10); got != n || err != nil {
+				t.Errorf("%s: purged %d, %v; want %d", desc, got, err, n)
+			}
+		}
+		lease(now + 1)
+		want("while another node has the lease", 0)
+		lease(now)
+		want("when the lease of a node that crashed has ended", 2)
+		want("when the lease was given back", 1)
+
+		// A Purge that is cut off gives it back as well.
+		ctx, cancel := context.WithCancel(t.Context())
+		db2, spy := p.spied(t)
+		s2 := p.storeOn(t, db2)
+		created(t, s, newMeta())
+		spy.hook(func(statement string, _ []driver.NamedValue) error {
+			if strings.HasPrefix(statement, "DELETE") {
+				cancel()
+				return ctx.Err()
+			}
+			return nil
+		}, nil)
+		if _, err := s2.Purge(ctx, now, 10); !errors.Is(err, context.Canceled) {
+			t.Errorf("Purge that is cut off: %v", err)
+		}
+		want("after a Purge that was cut off", 2)
+	})
+}
+
+func TestTwoPurgersRemoveEachRowOnce(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		const rows = 3000
+		p := newPlace(t, e)
+		db := p.open(t)
+		fill(t, p, db, rows, epoch)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		total := 0
+		for range 2 {
+			s := p.store(t)
+			wg.Go(func() {
+				for range 40 {
+					n, err := s.Purge(t.Context(), epoch, 150)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					total += n
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		s := p.store(t)
+		for {
+			n, err := s.Purge(t.Context(), epoch, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if total += n; n < 1000 {
+				break
+			}
+		}
+		if left := count(t, db, p.quoted("")); total != rows || left != 0 {
+			t.Errorf("the purgers count %d of %d rows, and %d are left", total, rows, left)
+		}
+	})
+}
+
+// ST-5: what is kept about revoked subjects goes too, but not before a sign-in that
+// began earlier must have ended.
+func TestPurgeDropsOldMarks(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db := p.open(t)
+		s := p.storeOn(t, db)
+		const marks = 300
+		for i := range marks {
+			if _, err := s.RevokeSubject(t.Context(), fmt.Sprint("user-", i), epoch+beaker.Millis(i%2)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			now  beaker.Millis
+			left int
+		}{{epoch.Add(24*hour) - 1, marks}, {epoch.Add(24 * hour), marks / 2}, {epoch.Add(24*hour) + 1, 0}} {
+			if _, err := s.Purge(t.Context(), c.now, 1000); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(t, db, p.quoted("_revoked")); n != c.left {
+				t.Errorf("at %d: %d marks are left, want %d", c.now, n, c.left)
+			}
+		}
+	})
+}
+
+// A report, not a bar: what a purge of a million rows does to loads.
+func TestPurgeOfAMillionRows(t *testing.T) {
+	rows := 5_000
+	if soak() {
+		rows = 1_000_000
+	}
+	each(t, func(t *testing.T, e engine) {
+		if soak() {
+			e.dsn = durable(t, e)
+		}
+		p := newPlace(t, e)
+		db := p.open(t)
+		fill(t, p, db, rows, epoch)
+		s := p.storeOn(t, db)
+		var keys []beaker.RecordKey
+		for range 100 {
+			m := newMeta()
+			m.Idle = beaker.NoLimit
+			keys = append(keys, created(t, s, m, "k", strings.Repeat("v", 200)).Key())
+		}
+		// loads runs until stop is closed, or for a while.
+		loads := func(stop chan struct{}) []time.Duration {
+			const loaders = 4
+			took := make([][]time.Duration, loaders)
+			var wg sync.WaitGroup
+			for l := range loaders {
+				wg.Go(func() {
+					tick := time.NewTicker(2 * time.Millisecond)
+					defer tick.Stop()
+					for i := 0; ; i++ {
+						select {
+						case <-stop:
+							return
+						case <-tick.C:
+						}
+						from := time.Now()
+						if _, err := s.Load(t.Context(), keys[(i*loaders+l)%len(keys)]); err != nil {
+							t.Error(err)
+							return
+						}
+						took[l] = append(took[l], time.Since(from))
+					}
+				})
+			}
+			wg.Wait()
+			return slices.Sorted(slices.Values(slices.Concat(took...)))
+		}
+		p99 := func(sorted []time.Duration) time.Duration {
+			if len(sorted) == 0 {
+				return 0
+			}
+			return sorted[len(sorted)*99/100]
+		}
+		idleStop := make(chan struct{})
+		wait := time.Second
+		if soak() {
+			wait = 15 * time.Second
+		}
+		time.AfterFunc(wait, func() { close(idleStop) })
+		idle := loads(idleStop)
+
+		stop := make(chan struct{})
+		purged := 0
+		var batches []time.Duration
+		began := time.Now()
+		go func() {
+			defer close(stop)
+			for {
+				from := time.Now()
+				n, err := s.Purge(t.Context(), epoch, 500)
+				batches = append(batches, time.Since(from))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if purged += n; n < 500 {
+					return
+				}
+			}
+		}()
+		during := loads(stop)
+		slices.Sort(batches)
+		t.Logf("%d rows in %v, Purge of 500: p50 %v, max %v; loads p99: idle %v (%d), during %v (%d), max %v", purged, time.Since(began).Round(time.Millisecond),
+			batches[len(batches)/2], batches[len(batches)-1], p99(idle), len(idle), p99(during), len(during), slices.Max(append(during, 0)))
+		if left := count(t, db, p.quoted("")); purged != rows || left != len(keys) {
+			t.Errorf("purged %d of %d rows; %d are left, want %d", purged, rows, left, len(keys))
+		}
+	})
+}

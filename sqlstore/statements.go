@@ -1,0 +1,102 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// columns are those of the table of sessions, in the order of row.scan and row.args.
+const columns = `"hash","proof","prev_proof","prev_until","rotated","version","subject","authenticated","created","accessed","idle","absolute","expires","cookie","data"`
+
+// The conditions of every change: the row is the one that the change was made on (a
+// rotation raises the version, so the proof says nothing new; it is there so that a
+// made-up Base changes nothing), and it is not expired. That it cannot be expired if
+// the version holds and Base was alive is not relied on.
+const ifSame = ` WHERE "hash"=? AND "version"=? AND "proof"=? AND "expires">?`
+
+// The deadline is computed from the row, because a touch does not raise the version:
+// the time in Base may be older. It comes before accessed, because MySQL assigns from
+// left to right and would otherwise compute it from the new value (which gives the
+// same here, as long as the time is a maximum).
+const setUsed = `"expires"={least}("absolute",{greatest}("accessed",?)+"idle"),"accessed"={greatest}("accessed",?)`
+
+// query is a statement, prepared where the engine's kind says so.
+type query struct {
+	op   string // for errors
+	text string
+	stmt *sql.Stmt
+}
+
+// queries are all statements of a store but those of its start.
+type queries struct {
+	create, load, lockRow, delete   *query
+	touch, setValues, setAll        *query
+	mark, marked, deleteRange       *query
+	listAll, listSubject            *query
+	anyExpired, purge, purgeMarks   *query
+	takeLease, returnLease, version *query
+}
+
+// defineQueries returns the statements, not yet prepared.
+func defineQueries(e *engine, o *Options) *queries {
+	q := func(op, text string) *query { return &query{op: op, text: e.sqlFor(o, text)} }
+	return &queries{
+		create:  q("create", `INSERT INTO {sessions} ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) {ifNew}`),
+		load:    q("load", `SELECT {columns} FROM {sessions} WHERE "hash"=?`),
+		lockRow: q("apply", `SELECT {columns} FROM {sessions} WHERE "hash"=?{forUpdate}`),
+		delete:  q("delete", `DELETE FROM {sessions} WHERE "hash"=?`),
+
+		touch:     q("touch", `UPDATE {sessions} SET `+setUsed+ifSame),
+		setValues: q("apply", `UPDATE {sessions} SET `+setUsed+`,"version"="version"+1,"data"=?`+ifSame),
+		setAll: q("apply", `UPDATE {sessions} SET "expires"={least}(?,{greatest}("accessed",?)+?),"accessed"={greatest}("accessed",?),`+
+			`"version"="version"+1,"data"=?,"proof"=?,"prev_proof"=?,"prev_until"=?,"rotated"=?,"subject"=?,"authenticated"=?,"idle"=?,"absolute"=?,"cookie"=?`+ifSame),
+
+		mark:        q("revoke: mark", `INSERT INTO {revoked} ("subject","revoked") VALUES (?,?) {mark}`),
+		marked:      q("read revocation", `SELECT "revoked" FROM {revoked} WHERE "subject"=?`),
+		deleteRange: q("revoke: delete", `DELETE FROM {sessions} WHERE "subject"=? AND "hash">=? AND "hash"<=?`),
+
+		listAll:     q("list", `SELECT {columns} FROM {sessions} WHERE "hash">? ORDER BY "hash" LIMIT ?`),
+		listSubject: q("list", `SELECT {columns} FROM {sessions} WHERE "subject"=? AND "hash">? ORDER BY "hash" LIMIT ?`),
+
+		anyExpired: q("purge", `SELECT CASE WHEN EXISTS (SELECT 1 FROM {sessions} WHERE "expires"<=?) OR EXISTS (SELECT 1 FROM {revoked} WHERE "revoked"<=?) THEN 1 ELSE 0 END`),
+		purge:      q("purge", e.purge),
+		purgeMarks: q("purge: marks", e.purgeMarks),
+
+		takeLease:   q("purge: lease", `UPDATE {meta} SET "value"=?,"owner"=? WHERE "name"='purge' AND "value"<=?`),
+		returnLease: q("purge: return lease", `UPDATE {meta} SET "value"=0,"owner"=NULL WHERE "name"='purge' AND "owner"=?`),
+		version:     q("check", `SELECT "value" FROM {meta} WHERE "name"='version'`),
+	}
+}
+
+func (q *queries) all() []*query {
+	return []*query{
+		q.create, q.load, q.lockRow, q.delete, q.touch, q.setValues, q.setAll, q.mark, q.marked, q.deleteRange,
+		q.listAll, q.listSubject, q.anyExpired, q.purge, q.purgeMarks, q.takeLease, q.returnLease, q.version,
+	}
+}
+
+func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
+	for _, query := range q.all() {
+		stmt, err := db.PrepareContext(ctx, query.text)
+		if err != nil {
+			_ = q.close() // the error at hand says more
+			return fmt.Errorf("prepare the statement of %q: %w", query.op, err)
+		}
+		query.stmt = stmt
+	}
+	return nil
+}
+
+func (q *queries) close() error {
+	var first error
+	for _, query := range q.all() {
+		if query.stmt == nil {
+			continue
+		}
+		if err := query.stmt.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
