@@ -3,7 +3,9 @@ package filestore_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,8 +101,9 @@ func TestUnreadableFilesAreNamedAndLeftAlone(t *testing.T) {
 	}
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)/2] ^= 1
-	newer := bytes.Clone(good)
+	newer := bytes.Clone(good[:len(good)-4])
 	newer[0]++
+	newer = binary.BigEndian.AppendUint32(newer, crc32.Checksum(newer, crc32.MakeTable(crc32.Castagnoli)))
 	for _, c := range []struct {
 		desc string
 		data []byte
