@@ -1,8 +1,11 @@
 package beaker_test
 
 import (
+	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +89,62 @@ func BenchmarkReadOneOf20(b *testing.B) { benchmark(b, 20, readUID) }
 
 func BenchmarkIncrement(b *testing.B) {
 	benchmark(b, 3, func(s *beaker.Session) { n, _ := benchN.Get(s); benchN.Set(s, n+1) })
+}
+
+// BenchmarkForged is a report: forged tokens whose signature is right for the first n
+// bytes must cost the same (OWASP ASVS 11.2.4). It is read, not asserted: a difference
+// smaller than the noise says nothing, a staircase says much.
+func BenchmarkForged(b *testing.B) {
+	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := memstore.New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := beaker.New(beaker.Config{Store: store, Secrets: secrets, Observer: beaker.ObserverFunc(func(context.Context, beaker.Event) {})})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	h := m.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, err := m.Get(r.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Set("k", 1)
+	}))
+	r, err := http.NewRequest(http.MethodGet, "https://example.com/", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &bareWriter{http.Header{}}
+	h.ServeHTTP(w, r)
+	cookie, _, _ := strings.Cut(w.h.Get("Set-Cookie"), ";")
+	name, text, _ := strings.Cut(cookie, "=")
+	genuine, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	look := m.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if s, err := m.Get(r.Context()); err != nil || !s.IsNew() {
+			b.Fatal("a forged token opens", err)
+		}
+	}))
+	for _, right := range []int{0, 1, 4, 8, 16, 24, 31} {
+		forged := slices.Clone(genuine)
+		for i := 52 + right; i < len(forged); i++ {
+			forged[i] ^= 0x5a
+		}
+		r.Header.Set("Cookie", name+"="+base64.RawURLEncoding.EncodeToString(forged))
+		b.Run(fmt.Sprint(right, " bytes right"), func(b *testing.B) {
+			for b.Loop() {
+				clear(w.h)
+				look.ServeHTTP(w, r)
+			}
+		})
+	}
 }
 
 func BenchmarkCreate(b *testing.B) {

@@ -2,6 +2,7 @@ package beaker_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -94,9 +95,38 @@ func newApp(t *testing.T, store beaker.Store, change ...func(*beaker.Config)) *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = m.Close() })
+	t.Cleanup(func() { _ = m.Close(); a.scan() })
 	a.Manager, a.secrets = m, cfg.Secrets
 	return a
+}
+
+// scan looks for every bearer value that any test was given in what this one leaves
+// behind: its events, and its store. H8, ST-1, LG-1.
+func (a *app) scan() {
+	var events, dump []byte
+	for _, e := range a.events.all {
+		events = fmt.Appendf(events, "%+v\n", e)
+	}
+	issued.scan(a.t, "events", events)
+	l, ok := a.store.inner.(beaker.Lister)
+	if !ok {
+		return
+	}
+	defer func() { issued.scan(a.t, "store", dump) }()
+	for q := (beaker.ListQuery{}); ; {
+		page, next, err := l.List(context.Background(), q)
+		if err != nil {
+			return // the test has closed or broken its store
+		}
+		for _, rec := range page {
+			if dump, err = rec.AppendBinary(dump); err != nil {
+				a.t.Error(err)
+			}
+		}
+		if q.Cursor = next; next == "" {
+			return
+		}
+	}
 }
 
 // eventLog remembers events.
@@ -285,6 +315,8 @@ func (b *browser) keep(w *httptest.ResponseRecorder) {
 		b.t.Error("a response with a session cookie can be cached")
 	}
 	b.cookie = c.Value
+	issued.remember(c.Value)
+	issued.scan(b.t, "body", w.Body.Bytes())
 	if c.MaxAge < 0 {
 		b.cookie = ""
 	}

@@ -29,11 +29,14 @@ func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) 
 	args[0] = tripwire{args[0], &sent}
 	var n int64
 	err := retry(ctx, s.e, s.o.ErrorCode, func() error {
-		sent = false
-		res, err := s.execOnce(ctx, q, args)
-		if err == nil {
-			n, err = res.RowsAffected()
-		}
+		err := alive(ctx, func() (bool, error) {
+			sent = false
+			res, err := s.execOnce(ctx, q, args)
+			if err == nil {
+				n, err = res.RowsAffected()
+			}
+			return !sent, err
+		})
 		if err != nil && s.judge(err) != unknown {
 			sent = false
 		}
@@ -63,18 +66,35 @@ func (s *Store) execOnce(ctx context.Context, q *query, args []any) (sql.Result,
 
 // read performs a statement that only reads and gives each of its rows to scan.
 func (s *Store) read(ctx context.Context, q *query, scan func(*sql.Rows) error, args ...any) error {
-	return retry(ctx, s.e, s.o.ErrorCode, func() (err error) {
-		var rows *sql.Rows
-		if q.stmt != nil {
-			rows, err = q.stmt.QueryContext(ctx, args...)
-		} else {
-			rows, err = s.db.QueryContext(ctx, q.text, args...)
-		}
-		if err != nil {
+	return retry(ctx, s.e, s.o.ErrorCode, func() error {
+		return alive(ctx, func() (harmless bool, err error) {
+			var rows *sql.Rows
+			if q.stmt != nil {
+				rows, err = q.stmt.QueryContext(ctx, args...)
+			} else {
+				rows, err = s.db.QueryContext(ctx, q.text, args...)
+			}
+			if err != nil {
+				return true, err
+			}
+			return true, scanAll(rows, scan)
+		})
+	})
+}
+
+// maxDead bounds how often a dead connection of the pool is passed over.
+const maxDead = 10
+
+// alive repeats try if it met a dead connection and did no harm. database/sql does so
+// too, but twice only, and with all connections in use the last try may get one that
+// another caller has just given back, and that died of that caller's context.
+func alive(ctx context.Context, try func() (harmless bool, err error)) error {
+	for n := 1; ; n++ {
+		harmless, err := try()
+		if !errors.Is(err, driver.ErrBadConn) || !harmless || n == maxDead || ended(ctx) != nil {
 			return err
 		}
-		return scanAll(rows, scan)
-	})
+	}
 }
 
 func scanAll(rows *sql.Rows, scan func(*sql.Rows) error) error {

@@ -132,11 +132,23 @@ func failed(e *engine, hook func(error) string, op string, err error) error {
 }
 
 func (s *Store) failed(ctx context.Context, op string, err error) error {
-	if cerr := ctx.Err(); cerr != nil && !errors.Is(err, cerr) {
+	if cerr := ended(ctx); cerr != nil && !errors.Is(err, cerr) {
 		// Drivers may tell of a timeout of theirs instead.
 		err = fmt.Errorf("%w: %w", cerr, err)
 	}
 	return failed(s.e, s.o.ErrorCode, op, err)
+}
+
+// ended is ctx.Err, but does not wait for the timer: a connection whose deadline is the
+// context's fails a moment before the context does.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) { //nolint:forbidigo // a real wait, not session time
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // failedWrite is failed for a statement that changes something; sent says whether the

@@ -170,6 +170,40 @@ func TestDeadlocksAreRepeated(t *testing.T) {
 	})
 }
 
+// A read passes over dead connections of the pool, more of them than database/sql
+// does. A write that may have been sent is left at that.
+func TestDeadConnections(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
+		rec := created(t, s, newMeta(), "k", "v")
+		dead := 0
+		die := func(first string, times int) {
+			dead = 0
+			spy.hook(func(statement string, args []driver.NamedValue) error {
+				if strings.HasPrefix(statement, first) && args != nil && dead < times { // no args: it is prepared
+					dead++
+					return driver.ErrBadConn
+				}
+				return nil
+			}, nil)
+		}
+		die("SELECT", 8)
+		if _, err := s.Load(t.Context(), rec.Key()); err != nil || dead != 8 {
+			t.Errorf("Load over %d dead connections: %v", dead, err)
+		}
+		die("SELECT", 1000)
+		if _, err := s.Load(t.Context(), rec.Key()); !errors.Is(err, driver.ErrBadConn) || dead > 100 {
+			t.Errorf("Load over %d dead connections: %v, want an end", dead, err)
+		}
+		die("DELETE", 1000)
+		if err := s.Delete(t.Context(), rec.Key()); !errors.Is(err, beaker.ErrUncertain) || dead > 3 {
+			t.Errorf("Delete over %d dead connections: %v, want ErrUncertain after what database/sql repeats", dead, err)
+		}
+	})
+}
+
 // While all connections are busy nothing is sent, so nothing is uncertain.
 func TestNoFreeConnectionIsNotUncertain(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
