@@ -90,8 +90,6 @@ func (b *broken) slowly(slow func(*beaker.Change) bool, hold func(was, is *beake
 
 func always(*beaker.Change) bool { return true }
 
-func whatever(_, _ *beaker.Record) bool { return true }
-
 // remade returns the record with other fields.
 func remade(rec *beaker.Record, edit func(*beaker.Meta)) *beaker.Record {
 	m := rec.Meta()

@@ -31,7 +31,7 @@ func (w *world) dead(s *session) bool { return s.gone || s.expired(w.ms()) }
 
 // revokeAll revokes a subject, perhaps except some sessions. v is the request that
 // orders it, or nil.
-func (w *world) revokeAll(t *rapid.T, ctx context.Context, v *visit) {
+func (w *world) revokeAll(ctx context.Context, t *rapid.T, v *visit) {
 	subject := oneOf(t, "revoked subject", subjects)
 	var handles []beaker.Handle
 	spared := map[*session]bool{}

@@ -48,7 +48,7 @@ func run(t *rapid.T, sealed bool) {
 		{"time passes", 2, w.passTime},
 		{"revoke", 1, w.revoke},
 		{"revoke own", 1, w.revokeOwn},
-		{"revoke all", 1, func(t *rapid.T) { w.revokeAll(t, context.Background(), nil) }},
+		{"revoke all", 1, func(t *rapid.T) { w.revokeAll(context.Background(), t, nil) }},
 		{"list", 1, w.list},
 		{"look up", 2, w.lookup},
 		{"purge", 1, w.purge},

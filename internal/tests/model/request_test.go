@@ -187,7 +187,7 @@ func (v *visit) step(t *rapid.T, s *beaker.Session, r *http.Request, browser, de
 	case "invalidate":
 		sameError(t, "Invalidate", s.Invalidate(r.Context()), v.invalidate())
 	case "revoke all":
-		w.revokeAll(t, r.Context(), v)
+		w.revokeAll(r.Context(), t, v)
 	case "time passes":
 		w.passTime(t)
 	case "another request":
