@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -135,9 +136,8 @@ func (s *server) command(args []string) *exec.Cmd {
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C", "TMPDIR=" + s.dir}
 	cred, _ := s.credential() // install has looked
-	// A group of its own, so that all of a killed server's processes can be ended;
-	// and none outlives a test that is killed itself.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// A group of its own, so that all of a killed server's processes can be ended.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Setpgid: true}
 	return cmd
 }
 
@@ -160,14 +160,22 @@ func (s *server) up() error {
 	}
 	s.cmd = s.command(args)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
+	// It must not outlive a test that is killed. That signal is sent when the thread
+	// ends that started it, so that thread is kept.
+	s.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	started := make(chan error)
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is told by the log
+			close(done)
+		}
+	}(s.cmd, s.done)
+	if err := <-started; err != nil {
 		return err
 	}
-	cmd, done := s.cmd, s.done
-	go func() {
-		_ = cmd.Wait() // how it ended is told by the log
-		close(done)
-	}()
 	db, err := sql.Open(s.kind.driver, s.dsn())
 	if err != nil {
 		return err
@@ -240,6 +248,11 @@ func (sh *shared) start(tb testing.TB) *server {
 	})
 	if sh.err != nil {
 		tb.Fatalf("the tests need the server: %v", sh.err)
+	}
+	select {
+	case <-sh.s.done:
+		tb.Fatalf("the server ended by itself: %v\n%s", sh.s.cmd.ProcessState, sh.s.log)
+	default:
 	}
 	return sh.s
 }
