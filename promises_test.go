@@ -353,6 +353,10 @@ func TestAnIDThatWasNotIssuedIsNeverUsed(t *testing.T) {
 			if w.Code != 200 || len(setCookies(w)) != 1 || client.cookie == cookie || client.cookie == "" {
 				t.Errorf("%s: %d %v", desc, w.Code, setCookies(w))
 			}
+			// The id is the part of the token that stays: 16 bytes after version and tag.
+			if len(cookie) == len(genuine) && client.cookie[6:26] == cookie[6:26] {
+				t.Errorf("%s: the new session has the id that the client sent", desc)
+			}
 			if n := a.store.load.Load() - loads; n != 0 && desc != "destroyed" {
 				t.Errorf("%s: what is not genuine reached the store", desc)
 			}
