@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
@@ -864,3 +865,17 @@ type bareWriter struct{ h http.Header }
 func (w *bareWriter) Header() http.Header         { return w.h }
 func (w *bareWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w *bareWriter) WriteHeader(int)             {}
+
+// Promise 11: in virtual time nothing hides; the bubble cannot end while the janitor runs.
+func TestTheJanitorIsGoneAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, stores["memory"](t), func(c *beaker.Config) { c.PurgeInterval = time.Minute })
+		time.Sleep(10 * time.Minute)
+		must(t, a.Close())
+		before := len(a.events.named(beaker.EventPurge))
+		time.Sleep(time.Hour)
+		if after := len(a.events.named(beaker.EventPurge)); before == 0 || after != before {
+			t.Fatalf("%d purges before Close, %d after it", before, after-before)
+		}
+	})
+}
