@@ -42,7 +42,7 @@ unit: build/bin/gate ## step: all tests, with the race detector, in random order
 isolated: build/bin/gate ## step: each module as its users see it, outside of the workspace
 	@$(GATE) isolated
 
-fips: build/bin/gate ## step: the library's tests under GODEBUG=fips140=only
+fips: build/bin/gate ## step: the tests of what is released, under GODEBUG=fips140=only
 	@$(GATE) fips
 
 guarantees-check: build/bin/gate ## step: the guarantee table in README.md is what the tests find

@@ -166,7 +166,7 @@ func NewDir(account string) (string, error) {
 
 // FreePort returns a loopback port that nobody listened on a moment ago.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
@@ -192,7 +192,7 @@ func command(spec Spec) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(spec.Args[0], spec.Args[1:]...)
+	cmd := exec.Command(spec.Args[0], spec.Args[1:]...) //nolint:gosec // tests say what to run, nobody else
 	cmd.Dir = spec.Dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + spec.Dir, "LC_ALL=C", "TMPDIR=" + spec.Dir}, spec.Env...)
 	// A group of its own, so that all of a killed server's processes can be ended.

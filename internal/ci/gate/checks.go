@@ -73,45 +73,59 @@ func (g *gate) unit(ctx context.Context) error {
 		"-race", "-shuffle=on", "-timeout=10m", "work"))
 }
 
-// isolated is what users of a module see, who have no workspace.
+// isolated is what users of a module see, who have no workspace: it builds, and its
+// go.mod says all it needs.
 func (g *gate) isolated(ctx context.Context) error {
 	modules, err := g.modules(ctx)
 	if err != nil {
 		return err
 	}
-	off := []string{"GOWORK=off"}
 	var errs []error
 	for _, m := range modules {
 		for _, args := range [][]string{{"build", "./..."}, {"vet", "./..."}, {"mod", "tidy", "-diff"}} {
-			if err := g.quiet(ctx, m.dir, off, "go", args...); err != nil {
+			if err := g.quiet(ctx, m.dir, outside, "go", args...); err != nil {
 				errs = append(errs, fmt.Errorf("%s: go %s", m.path, strings.Join(args, " ")))
 			}
-		}
-		if _, err := g.test(ctx, m.dir, off, "-timeout=10m", "./..."); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", m.path, err))
 		}
 	}
 	return first(errs)
 }
 
-// fips gives the setting to the tests alone: the go command itself need not run
-// under it.
+// outside is the environment of somebody who has one module and not the workspace.
+var outside = []string{"GOWORK=off"}
+
+// fips runs the tests once more, without the race detector, as users run the code:
+// outside of the workspace, and under the strictest setting that they may have. It
+// gives the setting to the tests alone: the go command itself need not run under it.
 func (g *gate) fips(ctx context.Context) error {
 	exec := "-exec=env GODEBUG=fips140=only"
 	if err := g.quiet(ctx, "", nil, "go", "run", exec, "./internal/ci/fipsprobe"); err != nil {
 		return errors.New("the setting does not take effect, so that the tests would show nothing")
 	}
-	out, err := g.output(ctx, "go", "list", "./...")
+	modules, err := g.modules(ctx)
 	if err != nil {
 		return err
 	}
-	args := []string{"-timeout=10m", exec}
-	for pkg := range strings.Lines(out) {
-		if pkg = strings.TrimSpace(pkg); !strings.Contains(pkg, "/internal/ci/") { // those start the go command
-			args = append(args, pkg)
+	var errs []error
+	for _, m := range modules {
+		if !m.released() {
+			continue
+		}
+		args := []string{"-timeout=10m", exec}
+		packages, err := g.outputIn(ctx, m.dir, outside, "go", "list", "./...")
+		if err != nil {
+			return err
+		}
+		for pkg := range strings.Lines(packages) {
+			if pkg = strings.TrimSpace(pkg); !strings.Contains(pkg, "/internal/ci/") { // those start the go command
+				args = append(args, pkg)
+			}
+		}
+		if err := some(g.test(ctx, m.dir, outside, args...)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", m.path, err))
 		}
 	}
-	return some(g.test(ctx, "", nil, args...))
+	return first(errs)
 }
 
 // first returns the first error, and says how many there are.

@@ -50,7 +50,11 @@ func (g *gate) quiet(ctx context.Context, dir string, env []string, name string,
 
 // output runs a program in the root and returns what it prints.
 func (g *gate) output(ctx context.Context, name string, args ...string) (string, error) {
-	cmd := g.command(ctx, "", nil, name, args...)
+	return g.outputIn(ctx, "", nil, name, args...)
+}
+
+func (g *gate) outputIn(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := g.command(ctx, dir, env, name, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -100,6 +104,15 @@ func some(run *gotest.Run, err error) error {
 type module struct {
 	path string
 	dir  string // relative to the root
+}
+
+// released reports whether users can have the module. The others hold tests,
+// measurements and examples, and are only ever used inside the workspace.
+func (m module) released() bool {
+	if strings.HasPrefix(m.dir, "internal/") || strings.HasSuffix(m.dir, "test") {
+		return false
+	}
+	return m.dir != "bench" && !strings.HasPrefix(m.dir, "examples")
 }
 
 func (g *gate) modules(ctx context.Context) ([]module, error) {

@@ -144,3 +144,14 @@ func TestProgressOfAFuzzRun(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestWhatIsReleased(t *testing.T) {
+	for dir, want := range map[string]bool{
+		".": true, "cmd/beaker": true, "redisstore": true,
+		"redisstore/redistest": false, "bench": false, "internal/tests": false, "examples": false, "examples/chi": false,
+	} {
+		if got := (module{dir: dir}).released(); got != want {
+			t.Errorf("%s: %v, want %v", dir, got, want)
+		}
+	}
+}

@@ -45,8 +45,8 @@ func (g *gate) steps() []step {
 		{"vet", "go vet, all modules; the library also for Windows and macOS", g.vet},
 		{"rules", "the rules of the repository", g.rules},
 		{"unit", "go test -race -shuffle=on, all modules", g.unit},
-		{"isolated", "build, vet, tidy and test of each module outside of the workspace", g.isolated},
-		{"fips", "the library's tests under GODEBUG=fips140=only", g.fips},
+		{"isolated", "build, vet and tidy of each module outside of the workspace", g.isolated},
+		{"fips", "the tests of what is released, outside of the workspace, under GODEBUG=fips140=only", g.fips},
 		{"guarantees", "the guarantee table in README.md", g.guarantees},
 		{"lint", "golangci-lint, all modules", g.lint},
 	}
