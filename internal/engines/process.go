@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -96,9 +97,83 @@ func (p *Process) Again(ctx context.Context) error {
 
 // Kill ends the server and its children with SIGKILL, and waits.
 func (p *Process) Kill() {
-	// Its group: PostgreSQL has a process for each connection.
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	family := p.signal(syscall.SIGKILL)
 	<-p.done
+	wait(family, "Z") // until somebody asks how it ended; nobody may
+}
+
+// Pause stops the server and its children: its port stays open and nothing answers.
+func (p *Process) Pause() { wait(p.signal(syscall.SIGSTOP), "TZ") }
+
+// Resume undoes Pause.
+func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
+
+// signal reaches the children too, which PostgreSQL has for each connection: those of
+// the server's group, and those that have a group of their own. The server is stopped
+// first, so that it makes no more of them. It returns whom it knows to have reached.
+func (p *Process) signal(sig syscall.Signal) []int {
+	select {
+	case <-p.done:
+		return nil // the number may be another process's by now
+	default:
+	}
+	pid := p.cmd.Process.Pid
+	// Errors say that the process has ended.
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	wait([]int{pid}, "TZ")
+	family := append(children(pid), pid)
+	for _, member := range family {
+		_ = syscall.Kill(member, sig)
+	}
+	_ = syscall.Kill(-pid, sig)
+	return family
+}
+
+// wait waits until each process is in one of the states, or gone: signals arrive late.
+func wait(pids []int, states string) {
+	for _, pid := range pids {
+		for {
+			state, _ := status(pid)
+			if state == "" || strings.Contains(states, state) {
+				break
+			}
+			<-time.After(time.Millisecond)
+		}
+	}
+}
+
+// children returns the processes that a process has started and that still run.
+func children(parent int) []int {
+	paths, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, path := range paths {
+		pid, err := strconv.Atoi(filepath.Base(path))
+		if err != nil {
+			continue
+		}
+		if _, ppid := status(pid); ppid == parent {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// status returns the state of a process, such as T for stopped and Z for ended, and
+// whose child it is; nothing if there is no such process.
+func status(pid int) (state string, parent int) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return "", 0
+	}
+	// The name comes first, in parentheses, and may contain some.
+	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
+	if _, err := fmt.Sscan(string(rest), &state, &parent); err != nil {
+		return "", 0
+	}
+	return state, parent
 }
 
 // Close ends the server in good order, and waits.
@@ -107,6 +182,7 @@ func (p *Process) Close() {
 	if sig == 0 {
 		sig = syscall.SIGTERM
 	}
+	p.Resume()                               // what is paused would not hear it
 	_ = syscall.Kill(p.cmd.Process.Pid, sig) // it may have ended
 	select {
 	case <-p.done:
@@ -114,12 +190,6 @@ func (p *Process) Close() {
 		p.Kill()
 	}
 }
-
-// Pause stops the server's threads: its port stays open and nothing answers.
-func (p *Process) Pause() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGSTOP) }
-
-// Resume undoes Pause.
-func (p *Process) Resume() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGCONT) }
 
 // Done is closed when the server has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
