@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	servers "github.com/seed12c5fab1/beaker/internal/engines"
 	"github.com/seed12c5fab1/beaker/sqlstore"
 )
 
@@ -23,14 +25,16 @@ type engine struct {
 	driver  string
 	// dsn returns the DSN of a new or shared database.
 	dsn func(tb testing.TB) string
+	// server starts a server of its own; nil: there is none.
+	server func(hasty bool, args ...string) (*servers.Database, error)
 }
 
 var engines = []engine{
 	{"SQLite", sqlstore.SQLite, "sqlite", func(tb testing.TB) string {
 		return sqlstore.SQLiteDSN(filepath.Join(memoryDir(tb), "sessions.db"))
-	}},
-	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(tb testing.TB) string { return sharedPostgres.start(tb).dsn() }},
-	{"MariaDB", sqlstore.MySQL, "mysql", func(tb testing.TB) string { return sharedMariaDB.start(tb).dsn() }},
+	}, nil},
+	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", sharedPostgres.dsn, startPostgres},
+	{"MariaDB", sqlstore.MySQL, "mysql", sharedMariaDB.dsn, startMariaDB},
 }
 
 // each runs a test on every engine.
@@ -41,13 +45,25 @@ func each(t *testing.T, run func(t *testing.T, e engine)) {
 	}
 }
 
+// eachServer runs a test on every engine that has a server.
+func eachServer(t *testing.T, run func(t *testing.T, e engine)) {
+	t.Helper()
+	for _, e := range engines {
+		if e.server != nil {
+			t.Run(e.name, func(t *testing.T) { run(t, e) })
+		}
+	}
+}
+
 func TestMain(m *testing.M) {
 	if run := os.Getenv(childVariable); run != "" {
 		os.Exit(child(run))
 	}
 	code := m.Run()
-	sharedPostgres.stop()
-	sharedMariaDB.stop()
+	if err := errors.Join(sharedPostgres.stop(), sharedMariaDB.stop()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

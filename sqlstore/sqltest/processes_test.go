@@ -123,87 +123,73 @@ func number(rec *beaker.Record, name string) int {
 // A server is killed with SIGKILL while two nodes count, and started again: what was
 // acknowledged is there, what failed was not done, and the nodes go on by themselves.
 func TestServerKilled(t *testing.T) {
-	for _, k := range []struct {
-		engine
-		kind
-	}{{engines[1], postgres}, {engines[2], mariadb}} {
-		t.Run(k.name, func(t *testing.T) {
-			srv, err := install(k.kind)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(srv.remove)
-			if err := srv.up(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { srv.down() })
-			e := k.engine
-			e.dsn = func(testing.TB) string { return srv.dsn() }
-			p := newPlace(t, e)
-			stores := []*sqlstore.Store{p.store(t), p.store(t)}
-			rec := created(t, stores[0], newMeta())
+	eachServer(t, func(t *testing.T, e engine) {
+		srv := own(t, e.server, false)
+		e.dsn = func(testing.TB) string { return srv.DSN }
+		p := newPlace(t, e)
+		stores := []*sqlstore.Store{p.store(t), p.store(t)}
+		rec := created(t, stores[0], newMeta())
 
-			const workers = 4
-			kills := 1
-			if soak() {
-				kills = 10
-			}
-			var acked, uncertain [workers]int
-			var down, total atomic.Int64
-			ctx, cancel := context.WithCancel(t.Context())
-			var wg sync.WaitGroup
-			for w := range workers {
-				wg.Go(func() {
-					name := fmt.Sprintf("n%d", w) // and "n", which all of them count
-					for ctx.Err() == nil {
-						op, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-						_, err := increment(op, stores[w%2], rec.Key(), name)
-						done()
-						switch {
-						case err == nil:
-							acked[w]++
-							total.Add(1)
-							continue
-						case errors.Is(err, beaker.ErrUncertain):
-							uncertain[w]++
-						case errors.Is(err, beaker.ErrNotFound), errors.Is(err, beaker.ErrCorrupt):
-							t.Errorf("while the server was down: %v", err)
-							return
-						}
-						down.Add(1)
+		const workers = 4
+		kills := 1
+		if soak() {
+			kills = 10
+		}
+		var acked, uncertain [workers]int
+		var down, total atomic.Int64
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() {
+				name := fmt.Sprintf("n%d", w) // and "n", which all of them count
+				for ctx.Err() == nil {
+					op, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+					_, err := increment(op, stores[w%2], rec.Key(), name)
+					done()
+					switch {
+					case err == nil:
+						acked[w]++
+						total.Add(1)
+						continue
+					case errors.Is(err, beaker.ErrUncertain):
+						uncertain[w]++
+					case errors.Is(err, beaker.ErrNotFound), errors.Is(err, beaker.ErrCorrupt):
+						t.Errorf("while the server was down: %v", err)
+						return
 					}
-				})
-			}
-			reach := func(n int64, what *atomic.Int64) {
-				t.Helper()
-				for deadline := time.Now().Add(time.Minute); what.Load() < n; {
-					if time.Now().After(deadline) || t.Failed() {
-						t.Fatal("the nodes do not get on")
-					}
-					runtime.Gosched()
+					down.Add(1)
 				}
-			}
-			for range kills {
-				reach(total.Load()+40, &total)
-				srv.kill()
-				reach(down.Load()+2*workers, &down) // requests fail, and do not hang
-				if err := srv.up(); err != nil {
-					t.Fatal(err)
+			})
+		}
+		reach := func(n int64, what *atomic.Int64) {
+			t.Helper()
+			for deadline := time.Now().Add(time.Minute); what.Load() < n; {
+				if time.Now().After(deadline) || t.Failed() {
+					t.Fatal("the nodes do not get on")
 				}
-				reach(total.Load()+40, &total)
+				runtime.Gosched()
 			}
-			cancel()
-			wg.Wait()
-			got := loaded(t, stores[1], rec.Key())
-			for w := range workers {
-				n := number(got, fmt.Sprintf("n%d", w))
-				if n < acked[w] || n > acked[w]+uncertain[w] {
-					t.Errorf("worker %d: counted %d, acknowledged %d, uncertain %d", w, n, acked[w], uncertain[w])
-				}
-				t.Logf("worker %d: counted %d, acknowledged %d, uncertain %d", w, n, acked[w], uncertain[w])
+		}
+		for range kills {
+			reach(total.Load()+40, &total)
+			srv.Kill()
+			reach(down.Load()+2*workers, &down) // requests fail, and do not hang
+			if err := srv.Again(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+			reach(total.Load()+40, &total)
+		}
+		cancel()
+		wg.Wait()
+		got := loaded(t, stores[1], rec.Key())
+		for w := range workers {
+			n := number(got, fmt.Sprintf("n%d", w))
+			if n < acked[w] || n > acked[w]+uncertain[w] {
+				t.Errorf("worker %d: counted %d, acknowledged %d, uncertain %d", w, n, acked[w], uncertain[w])
+			}
+			t.Logf("worker %d: counted %d, acknowledged %d, uncertain %d", w, n, acked[w], uncertain[w])
+		}
+	})
 }
 
 // The same for SQLite, where the process that writes is what can be killed.
