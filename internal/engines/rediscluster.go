@@ -35,7 +35,7 @@ func StartRedisCluster(ctx context.Context, nodeTimeout time.Duration, args ...s
 	var wg sync.WaitGroup
 	for i := range c.Nodes {
 		wg.Go(func() {
-			c.Nodes[i], errs[i] = startRedisNode(ctx, append([]string{
+			c.Nodes[i], errs[i] = StartRedisNode(ctx, append([]string{
 				"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
 				"--cluster-node-timeout", strconv.FormatInt(nodeTimeout.Milliseconds(), 10),
 				// However far behind a replica is, it may take over: that is what a test shows.

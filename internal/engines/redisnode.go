@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// RedisNode is one server of a group: a cluster's, or one that sentinels watch.
+// RedisNode is a Redis server: one by itself, a cluster's, or one that sentinels watch.
 type RedisNode struct {
 	*Process
 	Addr string // host:port, for clients
@@ -23,9 +23,9 @@ type RedisNode struct {
 	dir       string
 }
 
-// startRedisNode starts a redis-server with nothing in it that keeps nothing on disk.
+// StartRedisNode starts a redis-server with nothing in it that keeps nothing on disk.
 // Later settings in args take precedence.
-func startRedisNode(ctx context.Context, args ...string) (*RedisNode, error) {
+func StartRedisNode(ctx context.Context, args ...string) (*RedisNode, error) {
 	program, err := Program("redis-server")
 	if err != nil {
 		return nil, err

@@ -35,13 +35,13 @@ func StartRedisSentinel(ctx context.Context, downAfter time.Duration, args ...st
 }
 
 func (s *RedisSentinel) start(ctx context.Context, downAfter time.Duration, args []string) error {
-	master, err := startRedisNode(ctx, args...)
+	master, err := StartRedisNode(ctx, args...)
 	if err != nil {
 		return err
 	}
 	s.Nodes = append(s.Nodes, master)
 	port := strconv.Itoa(master.port)
-	replica, err := startRedisNode(ctx, append([]string{"--replicaof", "127.0.0.1 " + port}, args...)...)
+	replica, err := StartRedisNode(ctx, append([]string{"--replicaof", "127.0.0.1 " + port}, args...)...)
 	if err != nil {
 		return err
 	}
