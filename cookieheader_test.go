@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // raw sends bytes as they are; net/http's client would tidy them up.
@@ -30,9 +31,11 @@ func raw(t *testing.T, server *httptest.Server, header string) (code int, h http
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
+	leaks.Response(t, resp.Header, body)
 	return resp.StatusCode, resp.Header
 }
 

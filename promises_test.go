@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // rounds is how often a race is run; "make soak" asks for more.
@@ -611,7 +612,6 @@ func TestDeadlinesAreOurs(t *testing.T) {
 // Promise 9, ST-1, LG-1, H8: what opens a session is in no store, event, body or error.
 func TestTheStoreIsNotAKeyRing(t *testing.T) {
 	eachStore(t, func(t *testing.T, a *app) {
-		leaks := newLeakScanner(t)
 		b := newBrowser(t)
 		steps := []func(s *beaker.Session, r *http.Request){
 			func(s *beaker.Session, _ *http.Request) { s.Set("k", "the value 4711") },
@@ -621,20 +621,18 @@ func TestTheStoreIsNotAKeyRing(t *testing.T) {
 			func(s *beaker.Session, _ *http.Request) { s.Set("k", strings.Repeat("the value 4711", 10_000)) },
 		}
 		for _, step := range steps {
-			w := b.do(a.session(step))
-			leaks.remember(b.cookie)
-			leaks.scan("body", w.Body.Bytes())
+			b.do(a.session(step)) // which checks the response
 		}
 		for info, err := range a.List(t.Context(), "user 1") {
 			must(t, err)
-			leaks.scan("listing", fmt.Appendf(nil, "%v %+v %s", info, info, info.Handle()))
+			leaks.Check(t, "the listing", fmt.Appendf(nil, "%v %+v %s", info, info, info.Handle()))
 			rec, err := a.store.inner.Load(t.Context(), beaker.RecordKey(info.Handle()))
 			must(t, err)
 			dump, err := rec.AppendBinary(nil)
 			must(t, err)
-			leaks.scan("stored record", dump)
+			leaks.Check(t, "the stored record", dump)
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-				leaks.scan("printed record", fmt.Appendf(nil, verb, rec))
+				leaks.Check(t, "the printed record", fmt.Appendf(nil, verb, rec))
 			}
 			// What is stored opens nothing.
 			for _, stolen := range []string{info.Handle().String(), fmt.Sprintf("%x", dump)} {
@@ -648,7 +646,7 @@ func TestTheStoreIsNotAKeyRing(t *testing.T) {
 			}
 		}
 		for _, e := range a.events.all {
-			leaks.scan("event", fmt.Appendf(nil, "%+v", e))
+			leaks.Check(t, "an event", fmt.Appendf(nil, "%+v", e))
 			if strings.Contains(fmt.Sprintf("%+v", e), "4711") {
 				t.Errorf("a value is in an event: %+v", e)
 			}
@@ -656,7 +654,7 @@ func TestTheStoreIsNotAKeyRing(t *testing.T) {
 		b.do(a.session(func(s *beaker.Session, _ *http.Request) {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 				text := fmt.Sprintf(verb+" "+verb, s, a.Manager)
-				leaks.scan("printed session", []byte(text))
+				leaks.Check(t, "the printed session", []byte(text))
 				if strings.Contains(text, "4711") {
 					t.Errorf("%s prints a value: %s", verb, text)
 				}
@@ -781,6 +779,7 @@ func TestTheJanitorPurgesAndEndsOnClose(t *testing.T) {
 
 // The exact costs. The bare handler allocates nothing.
 func TestAllocations(t *testing.T) {
+	defer leaks.Pause()()
 	a := newApp(t, stores["memory"](t))
 	a.Manager.Close()
 	b := newBrowser(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // twoNodes are two managers that share secrets and a store for revocations.
@@ -43,6 +44,7 @@ func signIn(t *testing.T, a *app, b *browser) {
 func subjectOf(a *app, b *browser) (subject string, code int, w *httptest.ResponseRecorder) {
 	w = httptest.NewRecorder()
 	a.session(func(s *beaker.Session, _ *http.Request) { subject = s.Subject() }).ServeHTTP(w, b.request())
+	leaks.Response(b.t, w.Header(), w.Body.Bytes())
 	return subject, w.Code, w
 }
 

@@ -2,7 +2,7 @@ package beaker_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/filestore"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/memstore"
 )
 
@@ -67,14 +68,21 @@ var stores = map[string]func(t *testing.T) beaker.Store{
 		return s
 	},
 	"files": func(t *testing.T) beaker.Store {
-		s, err := filestore.Open(t.TempDir(), &filestore.Options{NoSync: true})
+		dir := t.TempDir()
+		s, err := filestore.Open(dir, &filestore.Options{NoSync: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = s.Close() })
+		t.Cleanup(func() { _ = s.Close(); leaks.Dir(t, dir) })
 		return s
 	},
 }
+
+// kinds are what every session may be.
+var kinds = map[string]func(*beaker.Config){"stored": func(*beaker.Config) {}, "sealed": sealed, "signed": func(c *beaker.Config) {
+	sealed(c)
+	c.Sealed.SignOnly = true
+}}
 
 // eachStore runs a test with every store.
 func eachStore(t *testing.T, f func(t *testing.T, a *app), change ...func(*beaker.Config)) {
@@ -101,18 +109,22 @@ func newApp(t *testing.T, store beaker.Store, change ...func(*beaker.Config)) *a
 }
 
 // scan looks for every bearer value that any test was given in what this one leaves
-// behind: its events, and its store. H8, ST-1, LG-1.
+// behind: its events with their errors, and its store. H8, ST-1, LG-1.
 func (a *app) scan() {
-	var events, dump []byte
+	a.events.mu.Lock()
 	for _, e := range a.events.all {
-		events = fmt.Appendf(events, "%+v\n", e)
+		leaks.Printed(a.t, "an event", e)
+		for err := e.Err; err != nil; err = errors.Unwrap(err) {
+			leaks.Printed(a.t, "the error of an event", err)
+		}
 	}
-	issued.scan(a.t, "events", events)
+	a.events.mu.Unlock()
 	l, ok := a.store.inner.(beaker.Lister)
 	if !ok {
 		return
 	}
-	defer func() { issued.scan(a.t, "store", dump) }()
+	var dump []byte
+	defer func() { leaks.Check(a.t, "the store", dump) }()
 	for q := (beaker.ListQuery{}); ; {
 		page, next, err := l.List(context.Background(), q)
 		if err != nil {
@@ -293,6 +305,7 @@ func (b *browser) do(h http.Handler) *httptest.ResponseRecorder {
 	b.t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, b.request())
+	leaks.Response(b.t, w.Header(), w.Body.Bytes())
 	b.keep(w)
 	return w
 }
@@ -315,8 +328,6 @@ func (b *browser) keep(w *httptest.ResponseRecorder) {
 		b.t.Error("a response with a session cookie can be cached")
 	}
 	b.cookie = c.Value
-	issued.remember(c.Value)
-	issued.scan(b.t, "body", w.Body.Bytes())
 	if c.MaxAge < 0 {
 		b.cookie = ""
 	}
