@@ -77,6 +77,11 @@ type Config struct {
 	// else must do it.
 	PurgeInterval time.Duration
 
+	// WatchInterval is how often a session that is waited for (Session.Watch) is looked
+	// at, and so how late its end is noticed where no message of it arrives. Default: 10
+	// seconds.
+	WatchInterval time.Duration
+
 	// Observer is told what happens. Default: warnings and errors go to slog.Default.
 	Observer Observer
 
@@ -163,6 +168,7 @@ const (
 	defaultMaxKeys      = 256
 	defaultStoreTimeout = 2 * time.Second
 	defaultPurge        = 5 * time.Minute
+	defaultWatch        = 10 * time.Second
 	maxAbsolute         = 100 * 365 * 24 * time.Hour
 )
 
@@ -264,6 +270,12 @@ func (c *Config) checkTimes(bad complaint) {
 	}
 	if c.PurgeInterval > 0 && c.PurgeInterval < time.Millisecond {
 		bad("PurgeInterval", "is %v: give at least a millisecond", c.PurgeInterval)
+	}
+	if c.WatchInterval == 0 {
+		c.WatchInterval = defaultWatch
+	}
+	if c.WatchInterval < time.Millisecond {
+		bad("WatchInterval", "is negative or too short (%v): give at least a millisecond", c.WatchInterval)
 	}
 }
 

@@ -173,6 +173,9 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	if ch.Subject != nil {
 		s.m.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: *ch.Subject})
 	}
+	if ch.Subject != nil || s.sealed != nil && ch.Rotate != nil {
+		s.m.watches.ended(s.key)
+	}
 	name := EventTouch
 	want := s.version
 	if data {
@@ -344,6 +347,7 @@ func (m *Manager) remove(ctx context.Context, store Store, key RecordKey) error 
 		m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(key), Detail: "delete", Err: err})
 		return fmt.Errorf("beaker: delete: %w", err)
 	}
+	m.watches.ended(key)
 	return nil
 }
 

@@ -192,6 +192,7 @@ func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handl
 	} else {
 		n, err = m.revoker.RevokeSubject(op, subject, at, keys...)
 	}
+	m.watches.revoked(subject) // after an error too: some may have ended
 	if err != nil {
 		m.observe(ctx, Event{Name: EventStoreError, Detail: "revoke", Err: err})
 		return n, fmt.Errorf("beaker: revoke: %w", err)
@@ -227,6 +228,7 @@ func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
 		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "revoke", Err: err})
 		return fmt.Errorf("beaker: revoke: %w", err)
 	}
+	m.watches.ended(RecordKey(h))
 	m.observe(ctx, Event{Name: EventRevoke, Handle: h, Count: 1})
 	return nil
 }

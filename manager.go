@@ -29,12 +29,15 @@ type Manager struct {
 	lister  Lister
 	purger  Purger
 	revoker SubjectRevoker
+	watcher Watcher
 
 	updates keyedLocks
 	warned  atomic.Bool
 
+	running context.Context // until Close
 	stop    context.CancelFunc
 	janitor sync.WaitGroup
+	watches watches
 }
 
 // New returns a manager, or an error that names every mistake in the configuration
@@ -58,15 +61,16 @@ func New(cfg Config) (*Manager, error) {
 	m.lister, _ = cfg.Store.(Lister)
 	m.purger, _ = cfg.Store.(Purger)
 	m.revoker, _ = cfg.Store.(SubjectRevoker)
+	m.watcher, _ = cfg.Store.(Watcher)
 	m.revoked.m = m
 	if m.sealed {
 		m.revoked.store = cfg.Sealed.Revoker
 		m.purger, _ = cfg.Sealed.Revoker.(Purger)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	m.stop = cancel
+	m.running, m.stop = context.WithCancel(context.Background())
+	m.watches.closed = m.running.Done()
 	if m.purger != nil && cfg.PurgeInterval > 0 {
-		m.janitor.Go(func() { m.purgeForever(ctx) })
+		m.janitor.Go(func() { m.purgeForever(m.running) })
 	}
 	return m, nil
 }
@@ -79,12 +83,13 @@ func (m *Manager) newStyle(name string, secure bool) style {
 	return st
 }
 
-// Close ends what the manager runs in the background, and waits for it. It may be
-// called more than once. Requests are still served; the store is not closed, because
-// the manager did not open it.
+// Close ends what the manager runs in the background, the contexts of Session.Watch
+// among it, and waits for it. It may be called more than once. Requests are still
+// served; the store is not closed, because the manager did not open it.
 func (m *Manager) Close() error {
 	m.stop()
 	m.janitor.Wait()
+	m.watches.wait()
 	return nil
 }
 

@@ -84,3 +84,14 @@ type SubjectRevoker interface {
 	// the latest time counts. The empty subject is nobody's: it is an error.
 	RevokeSubject(ctx context.Context, subject string, at Millis, except ...RecordKey) (n int, err error)
 }
+
+// Watcher is implemented by stores that hear what other processes do.
+type Watcher interface {
+	// Watch calls ended with the key of each session that is deleted or given another
+	// subject, by whatever process, until ctx is done or it can hear no more, and
+	// returns why. Whoever is called looks for itself: ended may be called for a session
+	// that goes on, and calls may be missing. When it is called, Load on the same
+	// Store value returns nothing older than what it tells of. It does not block, and
+	// may be called by several goroutines at once. Sessions that expire are not told of.
+	Watch(ctx context.Context, ended func(RecordKey)) error
+}
