@@ -1,7 +1,9 @@
 package leaks
 
 import (
+	"bytes"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -165,4 +167,50 @@ func Dir(t TB, dir string, except ...string) (files int) {
 		t.Errorf("%s: %v", dir, err)
 	}
 	return files
+}
+
+// Handler passes requests on to next and calls Response with what it answers.
+func Handler(t TB, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tee := &teeWriter{ResponseWriter: w}
+		next.ServeHTTP(tee, r)
+		Response(t, w.Header(), tee.body)
+	})
+}
+
+// teeWriter keeps the body.
+type teeWriter struct {
+	http.ResponseWriter
+	body []byte
+}
+
+func (w *teeWriter) Write(b []byte) (int, error) {
+	w.body = append(w.body, b...)
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Transport passes requests on to next and calls Response with what is answered, for
+// clients of a server in another process.
+func Transport(t TB, next http.RoundTripper) http.RoundTripper { return transport{t, next} }
+
+type transport struct {
+	t    TB
+	next http.RoundTripper
+}
+
+func (c transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := c.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	Response(c.t, resp.Header, body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
 }
