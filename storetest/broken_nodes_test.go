@@ -83,6 +83,31 @@ func nodeDefects() []struct {
 			b.reference = &reference{shared: &shared{recs: a.recs, mark: map[string]beaker.Millis{}}}
 			return a, b
 		}, []string{"RevokeSubject on one node ends the sessions of the other and refuses its late sign-ins"}},
+		{"hear nothing", func() (a, b *broken) {
+			a, b = pair(newShared())
+			b.watch = func(ctx context.Context, _ func(beaker.RecordKey)) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return a, b
+		}, []string{
+			"a session that one node deletes is told of on the other",
+			"a session that becomes another subject's on one node is told of on the other",
+			"the sessions that one node revokes by subject are told of on the other",
+		}},
+		{"are told, and load what they had", func() (a, b *broken) {
+			a, b = pair(newShared())
+			b.caching(true, false)
+			return a, b
+		}, []string{"a session that one node deletes is told of on the other"}},
+		{"listen for ever", func() (a, b *broken) {
+			a, b = pair(newShared())
+			b.watch = func(ctx context.Context, _ func(beaker.RecordKey)) error {
+				<-ctx.Done()
+				return nil
+			}
+			return a, b
+		}, []string{"Watch returns when its context is done"}},
 	}
 }
 
@@ -103,7 +128,7 @@ func TestEachDefectBetweenNodesIsFound(t *testing.T) {
 // The races between nodes are those of one store, which have their own defects; what is
 // only checked between nodes must find something of its own.
 func TestEveryCheckBetweenNodesFindsSomething(t *testing.T) {
-	for _, c := range slices.Concat(nodeChecks(), nodeDeleteChecks(), nodeRevokeChecks()) {
+	for _, c := range slices.Concat(nodeChecks(), nodeDeleteChecks(), nodeRevokeChecks(), nodeWatchChecks()) {
 		found := false
 		for _, d := range nodeDefects() {
 			found = found || slices.Contains(d.fails, c.name)

@@ -25,6 +25,7 @@ type broken struct {
 	purge  func(context.Context, beaker.Millis, int) (int, error)
 	revoke func(context.Context, string, beaker.Millis, ...beaker.RecordKey) (int, error)
 	end    func() error
+	watch  func(context.Context, func(beaker.RecordKey)) error
 }
 
 type applyFunc func(context.Context, beaker.RecordKey, *beaker.Change) (beaker.Version, error)
@@ -84,6 +85,13 @@ func (b *broken) RevokeSubject(ctx context.Context, subject string, at beaker.Mi
 		return b.revoke(ctx, subject, at, except...)
 	}
 	return b.reference.RevokeSubject(ctx, subject, at, except...)
+}
+
+func (b *broken) Watch(ctx context.Context, ended func(beaker.RecordKey)) error {
+	if b.watch != nil {
+		return b.watch(ctx, ended)
+	}
+	return b.reference.Watch(ctx, ended)
 }
 
 func (b *broken) Close() error {

@@ -81,6 +81,7 @@ type held struct {
 	*env
 	store beaker.Store
 	rec   *beaker.Record
+	was   beaker.RecordKey // its key, where rec is nil: it is no more
 }
 
 // hold creates a record with these values.
@@ -115,7 +116,12 @@ func (e *env) copied(rec *beaker.Record) *beaker.Record {
 	return out
 }
 
-func (h *held) key() beaker.RecordKey { return h.rec.Key() }
+func (h *held) key() beaker.RecordKey {
+	if h.rec == nil {
+		return h.was
+	}
+	return h.rec.Key()
+}
 
 // change returns a change by the holder of the current proof, a second after the start.
 func (h *held) change() *beaker.Change {

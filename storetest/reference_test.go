@@ -18,6 +18,17 @@ type shared struct {
 	mu   sync.Mutex
 	recs map[beaker.RecordKey]*beaker.Record
 	mark map[string]beaker.Millis
+	ears []chan<- beaker.RecordKey
+}
+
+// tell tells everybody who listens; the lock is held.
+func (s *shared) tell(key beaker.RecordKey) {
+	for _, ear := range s.ears {
+		select {
+		case ear <- key:
+		default:
+		}
+	}
 }
 
 func newShared() *shared {
@@ -36,6 +47,7 @@ var (
 	_ beaker.Lister         = (*reference)(nil)
 	_ beaker.Purger         = (*reference)(nil)
 	_ beaker.SubjectRevoker = (*reference)(nil)
+	_ beaker.Watcher        = (*reference)(nil)
 )
 
 func newReference() *reference { return &reference{shared: newShared()} }
@@ -103,6 +115,9 @@ func (r *reference) Apply(ctx context.Context, key beaker.RecordKey, ch *beaker.
 		return 0, beaker.ErrRevoked
 	}
 	r.recs[key] = out
+	if ch.Subject != nil {
+		r.tell(key)
+	}
 	return out.Version(), nil
 }
 
@@ -112,6 +127,7 @@ func (r *reference) Delete(ctx context.Context, key beaker.RecordKey) error {
 	}
 	defer r.mu.Unlock()
 	delete(r.recs, key)
+	r.tell(key)
 	return nil
 }
 
@@ -176,10 +192,28 @@ func (r *reference) RevokeSubject(ctx context.Context, subject string, at beaker
 	for key, rec := range r.recs {
 		if rec.Subject() == subject && !slices.Contains(except, key) {
 			delete(r.recs, key)
+			r.tell(key)
 			n++
 		}
 	}
 	return n, nil
+}
+
+func (r *reference) Watch(ctx context.Context, ended func(beaker.RecordKey)) error {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	ear := make(chan beaker.RecordKey, 64)
+	r.ears = append(r.ears, ear)
+	r.mu.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case key := <-ear:
+			ended(key)
+		}
+	}
 }
 
 func (r *reference) Close() error {

@@ -135,5 +135,6 @@ func nodePromises() []promise {
 		{"Between nodes: a touch is not a write", nil, touchRaces()},
 		{"Between nodes: a sign-in cannot outrun a revocation", canRevoke, append(nodeRevokeChecks(), signInRaces()...)},
 		{"Between nodes: purges what is expired and nothing else", canPurge, purgeRaces()},
+		{"Between nodes: tells of sessions that end", canWatch, nodeWatchChecks()},
 	}
 }
