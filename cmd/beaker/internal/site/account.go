@@ -1,21 +1,11 @@
 package site
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
-)
-
-// What sessions hold here. Each item of the cart is a value of its own, so that
-// requests that overlap do not undo each other's.
-var (
-	visitsKey = beaker.NewKey[int64]("visits")
-	themeKey  = beaker.NewKey[string]("theme")
-	deviceKey = beaker.NewKey[device]("device")
 )
 
 // remembered is how long "remember me" lasts.
@@ -58,31 +48,27 @@ func login(r *http.Request, sess *beaker.Session, name string, remember bool) er
 	return sess.SetCookieAttributes(a)
 }
 
-// logOutDevice ends one of the visitor's sessions. With the visitor's own it does what
-// signing out does, so that the browser forgets the cookie.
-func (s *Site) logOutDevice(ctx context.Context, sess *beaker.Session, text string) (own bool, err error) {
-	h, err := beaker.ParseHandle(text)
-	if err != nil {
-		return false, &problem{http.StatusBadRequest, "a handle is 64 hexadecimal digits in lower case"}
+func (s *Site) signIn(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
+	name, remember := r.PostFormValue("name"), r.PostFormValue("remember") != ""
+	if err := login(r, sess, name, remember); err != nil {
+		return err
 	}
-	if sess.Subject() == "" {
-		return false, errNotSignedIn
+	text := "You are signed in as " + sess.Subject() + "."
+	if remember {
+		text += " This browser is remembered for 30 days."
 	}
-	if h == sess.Handle() {
-		return true, sess.Destroy(ctx)
-	}
-	// The handle comes from the client: RevokeOwn, not Revoke.
-	err = s.sessions.RevokeOwn(ctx, sess.Subject(), h)
-	if errors.Is(err, beaker.ErrNotFound) {
-		return false, &problem{http.StatusNotFound, "you have no such session; maybe it was signed out already"}
-	}
-	return false, err
+	sess.AddFlash(text)
+	goBack(w, r)
+	return nil
 }
 
-// logOutOthers ends all of the visitor's sessions but the one in use.
-func (s *Site) logOutOthers(ctx context.Context, sess *beaker.Session) (int, error) {
-	if sess.Subject() == "" {
-		return 0, errNotSignedIn
+func (s *Site) signOut(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
+	//demo:sign-out
+	// When it returns, the session is gone from the store, for good.
+	if err := sess.Destroy(r.Context()); err != nil {
+		return err // 503, and still signed in: better than a sign-out that was none
 	}
-	return s.sessions.RevokeAll(ctx, sess.Subject(), sess.Handle())
+	//demo:end
+	goTo(w, r, "/signed-out")
+	return nil
 }

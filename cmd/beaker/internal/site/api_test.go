@@ -257,23 +257,23 @@ func TestUntouchedCostsNothing(t *testing.T) {
 
 func TestDevicesAreToldApart(t *testing.T) {
 	f := newSite(t, nil)
-	for _, tc := range []struct{ agent, remote, browser, system, network string }{
-		{"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36", "192.0.2.77:1", "Chrome", "Linux", "192.0.2.0/24"},
-		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "[2001:db8:1:2::3]:1", "Edge", "Windows", "2001:db8:1::/48"},
-		{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "[::ffff:192.0.2.5]:1", "Safari", "iOS", "192.0.2.0/24"},
-		{"Mozilla/5.0 (Android 14; Mobile; rv:130.0) Gecko/130.0 Firefox/130.0", "[fe80::1%eth0]:1", "Firefox", "Android", "fe80::/48"},
-		{"curl/7.88.1", "@", "curl", "unknown system", "unknown network"},
-		{"<script>alert(1)</script>", "192.0.2.1:1", "unknown browser", "unknown system", "192.0.2.0/24"},
-		{"", "192.0.2.1:1", "unknown browser", "unknown system", "192.0.2.0/24"},
+	for _, tc := range []struct{ agent, remote, kind, browser, system, network string }{
+		{"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36", "192.0.2.77:1", "computer", "Chrome", "Linux", "192.0.2.0/24"},
+		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "[2001:db8:1:2::3]:1", "computer", "Edge", "Windows", "2001:db8:1::/48"},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "[::ffff:192.0.2.5]:1", "phone", "Safari", "iOS", "192.0.2.0/24"},
+		{"Mozilla/5.0 (Android 14; Mobile; rv:130.0) Gecko/130.0 Firefox/130.0", "[fe80::1%eth0]:1", "phone", "Firefox", "Android", "fe80::/48"},
+		{"curl/7.88.1", "@", "program", "curl", "unknown system", "unknown network"},
+		{"<script>alert(1)</script>", "192.0.2.1:1", "program", "unknown browser", "unknown system", "192.0.2.0/24"},
+		{"", "192.0.2.1:1", "program", "unknown browser", "unknown system", "192.0.2.0/24"},
 	} {
 		b := f.browser(t)
 		b.agent, b.remote = tc.agent, tc.remote
 		b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
 		d := b.devices().Devices[0] // the one in use is the first
-		if !d.Current || d.Browser != tc.browser || d.System != tc.system || d.Network != tc.network || d.SignedIn.IsZero() || !d.Expires.After(d.LastSeen) {
+		if !d.Current || d.Kind != tc.kind || d.Browser != tc.browser || d.System != tc.system || d.Network != tc.network || d.SignedIn.IsZero() || !d.Expires.After(d.LastSeen) {
 			t.Errorf("%s: got %+v", tc.agent, d)
 		}
-		if !strings.Contains(b.must(http.MethodGet, "/", ""), "<strong>"+d.Browser+" on "+d.System+"</strong>") {
+		if !strings.Contains(b.must(http.MethodGet, "/devices", ""), "<h3>"+d.Browser+" on "+d.System+" <") {
 			t.Errorf("%s: the page does not show %s on %s", tc.agent, d.Browser, d.System)
 		}
 	}

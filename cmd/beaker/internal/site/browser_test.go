@@ -223,7 +223,8 @@ func (b *browser) submit(target string, form url.Values) *http.Response {
 	if resp.StatusCode != http.StatusSeeOther {
 		b.t.Fatalf("POST %s: status %d, want a redirect; body: %s", target, resp.StatusCode, text(b.t, resp))
 	}
-	return b.do(http.MethodGet, resp.Header.Get("Location"), "")
+	path, _, _ := strings.Cut(resp.Header.Get("Location"), "#") // a place on the page is not sent
+	return b.do(http.MethodGet, path, "")
 }
 
 // must is do for a step that is not what the test is about.
@@ -283,6 +284,7 @@ func (b *browser) session() view {
 type deviceList struct {
 	Devices []struct {
 		Handle   string    `json:"handle"`
+		Kind     string    `json:"kind"`
 		Browser  string    `json:"browser"`
 		System   string    `json:"system"`
 		Network  string    `json:"network"`

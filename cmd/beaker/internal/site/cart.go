@@ -9,15 +9,16 @@ import (
 // item is something to put into the cart.
 type item struct {
 	ID, Name string
+	About    string
 	Count    int64
 }
 
 func catalogue() []item {
 	return []item{
-		{ID: "beaker", Name: "Beaker, 250 ml"},
-		{ID: "flask", Name: "Conical flask"},
-		{ID: "pipette", Name: "Pipette"},
-		{ID: "tongs", Name: "Crucible tongs"},
+		{ID: "beaker", Name: "Beaker", About: "250 ml, with a spout"},
+		{ID: "flask", Name: "Conical flask", About: "500 ml, narrow neck"},
+		{ID: "pipette", Name: "Pipette", About: "10 ml, graduated"},
+		{ID: "tongs", Name: "Crucible tongs", About: "23 cm, steel"},
 	}
 }
 
@@ -45,6 +46,20 @@ func cart(sess *beaker.Session) (all []item, total int64) {
 // mostOfOne keeps the number readable.
 const mostOfOne = 99
 
+type cartPage struct {
+	page
+	Items []item
+	Total int64
+}
+
+func (s *Site) cartPage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
+	p := cartPage{page: s.open(r, sess)}
+	p.Items, p.Total = cart(sess)
+	s.close(&p.page, r, sess, "cart")
+	s.views.render(w, s.log, http.StatusOK, "cart", p)
+	return nil
+}
+
 func (s *Site) addItem(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
 	return s.changeCart(w, r, sess, +1, " is in your cart.")
 }
@@ -58,22 +73,18 @@ func (s *Site) changeCart(w http.ResponseWriter, r *http.Request, sess *beaker.S
 	if !ok {
 		return &problem{http.StatusBadRequest, "there is no such item"}
 	}
-	// The message waits in the session and is saved by Update together with the count.
-	sess.AddFlash(it.Name + said)
 	key := it.key()
+	//demo:cart
+	sess.AddFlash(it.Name + said) // saved by Update, together with the count
 	err := s.sessions.Update(r.Context(), func(sess *beaker.Session) error {
-		old, _ := key.Get(sess)
-		n := min(max(old+by, 0), mostOfOne)
-		if n == 0 {
-			key.Delete(sess)
-			return nil
-		}
-		key.Set(sess, n)
+		old, _ := key.Get(sess) // a value for each item: tabs do not undo each other
+		key.Set(sess, min(max(old+by, 0), mostOfOne))
 		return nil
 	})
+	//demo:end
 	if err != nil {
 		return err
 	}
-	home(w, r)
+	goTo(w, r, "/cart")
 	return nil
 }

@@ -139,6 +139,13 @@ func TestPagesHaveErrorsAsPages(t *testing.T) {
 		{desc: "devices of nobody", method: "POST", path: "/devices/revoke-others", status: 403},
 		{desc: "a store that does not load", method: "GET", path: "/", down: "load", status: 503},
 		{desc: "a store that does not apply", method: "GET", path: "/", down: "apply", status: 503},
+		{desc: "a store that does not apply, in the race", method: "POST", path: "/race", down: "apply", status: 503},
+		{desc: "a store that does not load, in the race", method: "POST", path: "/race", down: "load", status: 503},
+		{desc: "a store that does not create, in the late write", method: "POST", path: "/race/late", down: "create", status: 503},
+		{desc: "a store that does not delete, in the late write", method: "POST", path: "/race/late", down: "delete", status: 503},
+		{desc: "an outage", method: "GET", path: "/outage/now", status: 503},
+		{desc: "a race without a round", method: "POST", path: "/race/left", form: "ms=0", status: 400},
+		{desc: "a race without a wait", method: "POST", path: "/race/right", form: "round=1", status: 400},
 		{desc: "a store that does not apply, which shows at the end", method: "POST", path: "/theme", form: "theme=dark", down: "apply", status: 503},
 		{desc: "a store that does not delete", method: "POST", path: "/sign-out", down: "delete", status: 503},
 	} {
@@ -159,6 +166,9 @@ func TestPagesHaveErrorsAsPages(t *testing.T) {
 				t.Errorf("headers of an answer that did not happen: %v", resp.Header)
 			}
 			checkPage(t, resp, body)
+			if tc.status == 503 && (!strings.Contains(body, "You are not signed out") || resp.Header.Get("Retry-After") == "") {
+				t.Errorf("the page does not say what it means: %s", body)
+			}
 			if v := b.session(); len(v.Values) != 1 || *v.Subject != "" {
 				t.Errorf("the session has changed: %+v", v)
 			}
@@ -238,7 +248,7 @@ func TestStoreThatCannotFindAUsersSessionsIsSaidToBeOne(t *testing.T) {
 					t.Errorf("%s: status %d, want %d", call[1], resp.StatusCode, want)
 				}
 			}
-			resp := b.do(http.MethodGet, "/", "")
+			resp := b.do(http.MethodGet, "/devices", "")
 			body := text(t, resp)
 			if resp.StatusCode != http.StatusOK || strings.Contains(body, "cannot find the sessions") == tc.can {
 				t.Errorf("status %d: %s", resp.StatusCode, body)

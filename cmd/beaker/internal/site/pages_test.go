@@ -10,7 +10,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-const wantPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const wantPolicy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // checkPage reports what a page lacks that every page must have.
 func checkPage(t *testing.T, resp *http.Response, body string) {
@@ -129,8 +130,12 @@ func (d *document) element(n *html.Node) {
 		d.mains++
 	case atom.Title:
 		d.title = n.FirstChild.Data
-	case atom.Script, atom.Style:
+	case atom.Style:
 		d.problems = append(d.problems, "inline "+n.Data)
+	case atom.Script:
+		if !strings.HasPrefix(attr(n, "src"), "/static/") || n.FirstChild != nil {
+			d.problems = append(d.problems, "a script from "+attr(n, "src"))
+		}
 	case atom.Label:
 		d.labels[attr(n, "for")] = true
 		d.refs = append(d.refs, attr(n, "for"))
@@ -165,19 +170,24 @@ func TestPagesAreSound(t *testing.T) {
 		}
 		checkPage(t, resp, body)
 	}
-	for _, path := range []string{"/", "/untouched", "/signed-out"} {
+	paths := []string{"/", "/cart", "/devices", "/race", "/outage", "/untouched", "/signed-out"}
+	for _, path := range paths {
 		check(path)
 	}
 	f.browser(t).must(http.MethodPost, "/api/login", `{"name":"<b>\"alice\"</b>"}`)
 	b.must(http.MethodPost, "/api/login", `{"name":"<b>\"alice\"</b>"}`)
 	b.submit("/cart/add", url.Values{"item": {"flask"}})
 	b.submit("/theme", url.Values{"theme": {"dark"}})
-	check("/")
+	b.submit("/race", nil)
+	b.submit("/race/late", nil)
+	for _, path := range paths {
+		check(path)
+	}
 }
 
 func TestVisitsAreCounted(t *testing.T) {
 	b := newSite(t, nil).browser(t)
-	for _, want := range []string{"<strong>once</strong>", "<strong>2 times</strong>", "<strong>3 times</strong>"} {
+	for _, want := range []string{"<strong>1</strong> visit in", "<strong>2</strong> visits in", "<strong>3</strong> visits in"} {
 		if got := b.must(http.MethodGet, "/", ""); !strings.Contains(got, want) {
 			t.Errorf("want %s in %s", want, got)
 		}
@@ -198,22 +208,26 @@ func TestVisitWithForms(t *testing.T) {
 			}
 		}
 	}
-	page(b.do("GET", "/", ""), "Your cart is empty.", "Sessions at work", "new, begun by this request", "1 (create)", "<dt>Cookie received</dt><dd>none</dd>")
-	page(b.submit("/cart/add", url.Values{"item": {"flask"}}), "Conical flask is in your cart.", "1 thing in your cart")
+	page(b.do("GET", "/cart", ""), "Your cart is empty", "none: you have only looked", "<dt>Store calls</dt><dd>0</dd>", "<dt>Cookie received</dt><dd>none</dd>")
+	page(b.do("GET", "/", ""), "Sessions that lose nothing", "begun by this request", "(create)", "<dt>Cookie received</dt><dd>none</dd>", "in 30 minutes", "in 12 hours")
+	page(b.submit("/cart/add", url.Values{"item": {"flask"}}), "Conical flask is in your cart.", "1 thing in your cart", "(load, apply)")
 	page(b.submit("/cart/add", url.Values{"item": {"flask"}}), "2 things in your cart")
 	page(b.submit("/cart/remove", url.Values{"item": {"flask"}}), "was taken out", "1 thing in your cart")
-	page(b.do("GET", "/", ""), "loaded from the store", "3 (load, load, apply)")
-	if body := b.must("GET", "/", ""); strings.Contains(body, "was taken out") {
+	page(b.do("GET", "/", ""), "loaded from the store", "3 <small>(load, load, apply)")
+	if body := b.must("GET", "/cart", ""); strings.Contains(body, "was taken out") {
 		t.Error("the message is shown twice")
 	}
-	page(b.submit("/theme", url.Values{"theme": {"dark"}}), `data-theme="dark"`)
-	page(b.submit("/theme", url.Values{"theme": {""}}), `<html lang="en">`)
-	page(b.submit("/sign-in", url.Values{"name": {"alice"}, "remember": {"yes"}}), "Hello, <bdi>alice</bdi>", "You are signed in as alice.", "1 thing in your cart", "this device")
+	page(b.submit("/theme", url.Values{"theme": {"dark"}, "back": {"/cart"}}), `data-theme="dark"`, "<h1>Cart</h1>")
+	page(b.submit("/theme", url.Values{"theme": {""}, "back": {"//evil.example"}}), `<html lang="en">`, "Sessions that lose nothing")
+	page(b.submit("/sign-in", url.Values{"name": {"alice"}, "remember": {"yes"}}), "Hello, <bdi>alice</bdi>", "You are signed in as alice.", "remembered for 30 days", "in 30 days")
+	page(b.do("GET", "/cart", ""), "1 thing in your cart", "Signed in as <bdi>alice</bdi>")
+	page(b.do("GET", "/devices", ""), "this device", "1 device<")
 	if d := b.session(); d.AbsoluteDeadline.Sub(d.Created) < remembered {
 		t.Errorf("not remembered: %+v", d)
 	}
-	phone.submit("/sign-in", url.Values{"name": {"alice"}})
-	page(b.submit("/devices/revoke", url.Values{"handle": {phone.session().Handle}}), "That device is signed out.")
+	page(phone.do("GET", "/devices", ""), "Sign in, then sign in")
+	page(phone.submit("/sign-in", url.Values{"name": {"alice"}, "back": {"/devices"}}), "2 devices", "Sign out all other devices")
+	page(b.submit("/devices/revoke", url.Values{"handle": {phone.session().Handle}}), "That device is signed out.", "1 device<")
 	phone.submit("/sign-in", url.Values{"name": {"alice"}})
 	page(b.submit("/devices/revoke-others", nil), "1 other device is signed out.")
 	if *phone.session().Subject != "" {
@@ -232,7 +246,7 @@ const remembered = 30 * 24 * 60 * 60 * 1e9 // as a time.Duration
 func TestCartCountsWithinBounds(t *testing.T) {
 	b := newSite(t, nil).browser(t)
 	b.submit("/cart/remove", url.Values{"item": {"flask"}})
-	if body := b.must("GET", "/", ""); !strings.Contains(body, "Your cart is empty.") {
+	if body := b.must("GET", "/cart", ""); !strings.Contains(body, "Your cart is empty") {
 		t.Errorf("got %s", body)
 	}
 	b.must("PUT", "/api/values/cart.flask", "99")
@@ -244,21 +258,64 @@ func TestCartCountsWithinBounds(t *testing.T) {
 	b.must("PUT", "/api/values/cart.flask", `"many"`)
 	b.must("PUT", "/api/values/visits", `[]`)
 	b.must("PUT", "/api/values/theme", `"\"><script>"`)
-	resp := b.do("GET", "/", "")
-	checkPage(t, resp, text(t, resp))
+	b.must("PUT", "/api/values/race.left", `{"round":-1,"wrote":"9999-01-01T00:00:00Z"}`)
+	b.must("PUT", "/api/values/race.right", `7`)
+	b.must("PUT", "/api/values/race.late", `{"write":true}`)
+	b.must("PUT", "/api/values/device", `{"kind":"<b>","browser":7}`)
+	for _, path := range []string{"/", "/cart", "/race"} {
+		resp := b.do("GET", path, "")
+		checkPage(t, resp, text(t, resp))
+	}
 }
 
-func TestStaticFilesAreRevalidatedByHash(t *testing.T) {
+// The pages show their own source, so that it is true; this is that it is there.
+func TestPagesShowTheirCode(t *testing.T) {
 	b := newSite(t, nil).browser(t)
-	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	b.submit("/sign-in", url.Values{"name": {"alice"}})
+	for path, want := range map[string]string{
+		"/": "visitsKey.Set(sess, n+1)", "/cart": "key.Set(sess, min(", "/devices": "s.sessions.RevokeOwn(", "/race": "key.Set(sess, l)",
+		"/outage": "s.sessions.Get(r.Context())", "/untouched": "untouched(w http.ResponseWriter", "/signed-out": "sess.Destroy(r.Context())",
+		"/outage/now": "s.sessions.Get(r.Context())",
+	} {
+		_, code, _ := strings.Cut(text(t, b.do("GET", path, "")), "<pre><code>")
+		code, _, _ = strings.Cut(code, "</code></pre>")
+		if root, err := html.Parse(strings.NewReader(code)); err != nil || !strings.Contains(textOf(root), want) || strings.Contains(code, "//demo:") {
+			t.Errorf("%s: want %q in %s", path, want, code)
+		}
+	}
+}
+
+// textOf returns what is left of a page without its tags.
+func textOf(n *html.Node) string {
+	if n.Type == html.TextNode {
+		return n.Data
+	}
+	var b strings.Builder
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		b.WriteString(textOf(c))
+	}
+	return b.String()
+}
+
+func TestStaticFilesAreKeptForGoodUnderTheAddressThatNamesTheirContent(t *testing.T) {
+	b := newSite(t, nil).browser(t)
+	page := b.must("GET", "/", "")
+	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml", "site.js": "text/javascript; charset=utf-8"} {
 		resp := b.do("GET", "/static/"+name, "")
-		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != kind || resp.Header.Get("Vary") != "" {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != kind || resp.Header.Get("Vary") != "" || resp.Header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: %d %v", name, resp.StatusCode, resp.Header)
 		}
 		r := b.request("GET", "/static/"+name, "")
 		r.Header.Set("If-None-Match", resp.Header.Get("ETag"))
 		if again := b.send(r); again.StatusCode != http.StatusNotModified {
 			t.Errorf("%s again: %d", name, again.StatusCode)
+		}
+		hash := strings.Trim(resp.Header.Get("ETag"), `"`)
+		if url := "/static/" + name + "?v=" + hash; !strings.Contains(page, `"`+url+`"`) || !strings.Contains(b.do("GET", url, "").Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s is not kept, or the page does not use it", url)
+		}
+		if old := b.do("GET", "/static/"+name+"?v=old", ""); old.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("the content of another release would be kept: %v", old.Header)
 		}
 	}
 }

@@ -6,6 +6,11 @@ func (s *Site) routes() http.Handler {
 	mux := http.NewServeMux()
 
 	mux.HandleFunc("GET /{$}", s.withSession(s.home))
+	mux.HandleFunc("GET /cart", s.withSession(s.cartPage))
+	mux.HandleFunc("GET /devices", s.withSession(s.devicesPage))
+	mux.HandleFunc("GET /race", s.withSession(s.racePage))
+	mux.HandleFunc("GET /outage", s.withSession(s.outagePage))
+	mux.HandleFunc("GET /outage/now", s.outage)
 	mux.HandleFunc("GET /untouched", s.untouched)
 	mux.HandleFunc("GET /signed-out", s.signedOut)
 	mux.HandleFunc("GET /static/{name}", s.serveStatic)
@@ -14,6 +19,11 @@ func (s *Site) routes() http.Handler {
 	mux.HandleFunc("POST /cart/add", s.withForm(s.addItem))
 	mux.HandleFunc("POST /cart/remove", s.withForm(s.removeItem))
 	mux.HandleFunc("POST /theme", s.withForm(s.chooseTheme))
+	mux.HandleFunc("POST /race", s.race)
+	mux.HandleFunc("POST /race/begin", s.withSession(s.raceBegin))
+	mux.HandleFunc("POST /race/left", s.withForm(s.raceLeg(leftKey)))
+	mux.HandleFunc("POST /race/right", s.withForm(s.raceLeg(rightKey)))
+	mux.HandleFunc("POST /race/late", s.withForm(s.raceLate))
 	mux.HandleFunc("POST /devices/revoke", s.withForm(s.revokeDevice))
 	mux.HandleFunc("POST /devices/revoke-others", s.withForm(s.revokeOtherDevices))
 

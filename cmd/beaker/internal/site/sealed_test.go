@@ -100,9 +100,10 @@ func TestSealedSessionsCannotBeListedButEndedTogether(t *testing.T) {
 	if strings.Contains(f.log.String(), "level=ERROR") {
 		t.Errorf("what cannot be is an error in the log: %s", f.log)
 	}
-	resp := b.do(http.MethodGet, "/", "")
+	resp := b.do(http.MethodGet, "/devices", "")
 	page := text(t, resp)
 	checkPage(t, resp, page)
+	page += b.must(http.MethodGet, "/", "")
 	for _, want := range []string{"nobody can list them", "Sign out all other devices", "is in the cookie that your browser has", "opened from the cookie"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q: %s", want, page)
@@ -171,6 +172,7 @@ func TestRevokerThatDoesNotAnswerIsAnErrorAndNoSignOut(t *testing.T) {
 	for _, tc := range []struct{ down, method, path string }{
 		{"load", "GET", "/api/session"},
 		{"load", "GET", "/"},
+		{"load", "GET", "/devices"},
 		{"create", "POST", "/api/logout"},
 		{"create", "POST", "/sign-out"},
 		{"create", "POST", "/api/devices/revoke-others"},

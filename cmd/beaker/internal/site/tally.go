@@ -2,9 +2,12 @@ package site
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed12c5fab1/beaker"
 )
@@ -14,7 +17,14 @@ import (
 type tally struct {
 	mu     sync.Mutex
 	loaded bool
-	names  []string
+	outage bool // for this request the store is down
+	made   []call
+}
+
+// call is one call of the store.
+type call struct {
+	Name string
+	Took time.Duration
 }
 
 type tallyKey struct{}
@@ -32,23 +42,54 @@ func tallyOf(ctx context.Context) *tally {
 	return &tally{}
 }
 
-func (t *tally) add(call string) {
+var errOutage = errors.New("the page that shows an outage asked for one")
+
+// measured calls the store by f, unless it is to be down, and notes it.
+func measured[T any](ctx context.Context, name string, f func() (T, error)) (v T, err error) {
+	t := tallyOf(ctx)
+	began := time.Now()
+	if err = errOutage; !t.isOutage() {
+		v, err = f()
+	}
+	took := time.Since(began)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.names = append(t.names, call)
+	t.made = append(t.made, call{name, took})
+	return v, err
 }
 
 // calls returns the store calls so far, in order.
-func (t *tally) calls() []string {
+func (t *tally) calls() []call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.names)
+	return slices.Clone(t.made)
 }
 
 func (t *tally) wasLoaded() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.loaded
+}
+
+func (t *tally) isOutage() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.outage
+}
+
+func (t *tally) setOutage() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outage = true
+}
+
+// names are those of calls, for people and for the log.
+func names(calls []call, separator string) string {
+	all := make([]string, len(calls))
+	for i, c := range calls {
+		all[i] = c.Name
+	}
+	return strings.Join(all, separator)
 }
 
 // noteLoad is an observer.
@@ -70,71 +111,4 @@ func (s *Site) cookieBytes(r *http.Request) int {
 		}
 	}
 	return n
-}
-
-// count returns a store that adds each call to the tally in its context. It can what
-// the other one can. A store that knows subjects lists by them and revokes by them;
-// purging is no part of any request and passes by.
-func count(s beaker.Store) beaker.Store {
-	c := counted{s}
-	bySubject, knowsSubjects := s.(subjectIndex)
-	purger, purges := s.(beaker.Purger)
-	switch {
-	case knowsSubjects && purges:
-		return struct {
-			counted
-			countedIndex
-			beaker.Purger
-		}{c, countedIndex{bySubject}, purger}
-	case knowsSubjects:
-		return struct {
-			counted
-			countedIndex
-		}{c, countedIndex{bySubject}}
-	case purges:
-		return struct {
-			counted
-			beaker.Purger
-		}{c, purger}
-	}
-	return c
-}
-
-type subjectIndex interface {
-	beaker.Lister
-	beaker.SubjectRevoker
-}
-
-type counted struct{ store beaker.Store }
-
-func (c counted) Create(ctx context.Context, rec *beaker.Record) error {
-	tallyOf(ctx).add("create")
-	return c.store.Create(ctx, rec)
-}
-
-func (c counted) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
-	tallyOf(ctx).add("load")
-	return c.store.Load(ctx, key)
-}
-
-func (c counted) Apply(ctx context.Context, key beaker.RecordKey, ch *beaker.Change) (beaker.Version, error) {
-	tallyOf(ctx).add("apply")
-	return c.store.Apply(ctx, key, ch)
-}
-
-func (c counted) Delete(ctx context.Context, key beaker.RecordKey) error {
-	tallyOf(ctx).add("delete")
-	return c.store.Delete(ctx, key)
-}
-
-type countedIndex struct{ index subjectIndex }
-
-func (c countedIndex) List(ctx context.Context, q beaker.ListQuery) ([]*beaker.Record, string, error) {
-	tallyOf(ctx).add("list")
-	return c.index.List(ctx, q)
-}
-
-func (c countedIndex) RevokeSubject(ctx context.Context, subject string, at beaker.Millis, except ...beaker.RecordKey) (int, error) {
-	tallyOf(ctx).add("revoke")
-	return c.index.RevokeSubject(ctx, subject, at, except...)
 }

@@ -78,7 +78,7 @@ func (s *Site) apiIncrement(w http.ResponseWriter, r *http.Request, _ *beaker.Se
 }
 
 func (s *Site) apiSlowRead(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	d, err := delay(r)
+	d, err := delay(r.URL.Query().Get("ms"))
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Site) apiSlowRead(w http.ResponseWriter, r *http.Request, sess *beaker.
 }
 
 func (s *Site) apiSlowWrite(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	d, err := delay(r)
+	d, err := delay(r.URL.Query().Get("ms"))
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,10 @@ func (s *Site) apiSlowWrite(w http.ResponseWriter, r *http.Request, sess *beaker
 	return setValue(w, sess, r.PathValue("key"), data)
 }
 
-func delay(r *http.Request) (time.Duration, error) {
+// delay reads how long a slow request waits.
+func delay(text string) (time.Duration, error) {
 	const most = int(MaxWait / time.Millisecond)
-	ms, err := strconv.Atoi(r.URL.Query().Get("ms"))
+	ms, err := strconv.Atoi(text)
 	if err != nil || ms < 0 || ms > most {
 		return 0, &problem{http.StatusBadRequest, fmt.Sprintf("ms must be milliseconds from 0 to %d, for example ?ms=3000", most)}
 	}

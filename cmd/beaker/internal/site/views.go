@@ -16,13 +16,29 @@ import (
 var templates embed.FS
 
 // views are the pages, parsed once.
-type views struct{ pages map[string]*template.Template }
+type views struct {
+	pages    map[string]*template.Template
+	snippets map[string][]span
+}
 
-func newViews() (*views, error) {
-	funcs := template.FuncMap{"ago": ago, "moment": moment, "machine": machine, "short": short}
-	v := &views{pages: map[string]*template.Template{}}
-	for _, name := range []string{"home", "untouched", "signedout", "error"} {
-		t, err := template.New(name).Funcs(funcs).ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
+func newViews(files map[string]file) (*views, error) {
+	snippets, err := readSnippets()
+	if err != nil {
+		return nil, err
+	}
+	funcs := template.FuncMap{
+		"ago": ago, "moment": moment, "machine": machine, "left": left, "seconds": seconds, "took": took, "short": short,
+		"static": func(name string) (string, error) {
+			f, ok := files[name]
+			if !ok {
+				return "", fmt.Errorf("there is no static file %s", name)
+			}
+			return f.url(name), nil
+		},
+	}
+	v := &views{pages: map[string]*template.Template{}, snippets: snippets}
+	for _, name := range []string{"home", "cart", "devices", "race", "outage", "untouched", "signedout", "error"} {
+		t, err := template.New(name).Funcs(funcs).ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("site: page %s: %w", name, err)
 		}
@@ -30,6 +46,9 @@ func newViews() (*views, error) {
 	}
 	return v, nil
 }
+
+// code returns lines of this program for a page to show. A test calls for all names.
+func (v *views) code(name string) []span { return v.snippets[name] }
 
 // render writes a page. It is made before anything is sent, so that one that fails
 // does not end in the middle.
@@ -45,7 +64,7 @@ func (v *views) render(w http.ResponseWriter, log *slog.Logger, status int, name
 	_, _ = w.Write(b.Bytes()) // the client is gone, or has got an error in its place
 }
 
-// moment is a time for people. The server does not know their time zone.
+// moment is a time for people. The server does not know their time zone; the script does.
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
 
 // machine is a time for programs.
@@ -53,19 +72,50 @@ func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // ago is how long before now t was, as people say it.
 func ago(now, t time.Time) string {
-	units := []struct {
-		d         time.Duration
-		one, many string
-	}{{24 * time.Hour, "a day ago", "%d days ago"}, {time.Hour, "an hour ago", "%d hours ago"}, {time.Minute, "a minute ago", "%d minutes ago"}}
-	for _, u := range units {
-		switch n := now.Sub(t) / u.d; {
-		case n == 1:
-			return u.one
-		case n > 1:
-			return fmt.Sprintf(u.many, n)
-		}
+	switch d := now.Sub(t); {
+	case d < time.Minute:
+		return "just now"
+	case d < 2*time.Minute:
+		return "a minute ago"
+	case d < time.Hour:
+		return fmt.Sprintf("%d minutes ago", d/time.Minute)
+	case d < 2*time.Hour:
+		return "an hour ago"
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d hours ago", d/time.Hour)
+	case d < 48*time.Hour:
+		return "a day ago"
+	default:
+		return fmt.Sprintf("%d days ago", d/(24*time.Hour))
 	}
-	return "just now"
+}
+
+// left is how long after now t is, as people say it. It is rounded, since nobody says
+// "in 29 minutes" of what has just been set to 30.
+func left(now, t time.Time) string {
+	d := t.Sub(now)
+	switch {
+	case d < 90*time.Second:
+		return "in a minute"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("in %.0f minutes", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("in %.0f hours", d.Hours())
+	default:
+		return fmt.Sprintf("in %.0f days", d.Hours()/24)
+	}
+}
+
+// seconds is left for the script, which counts on from there: it does not trust the
+// clock of the browser's machine.
+func seconds(now, t time.Time) int64 { return int64(max(t.Sub(now), 0) / time.Second) }
+
+// took is a short time.
+func took(d time.Duration) string {
+	if d < time.Millisecond {
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
 // short is enough of a handle to tell a few apart.
