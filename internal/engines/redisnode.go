@@ -159,6 +159,7 @@ func (n *RedisNode) Fall(ctx context.Context, replica *RedisNode, padding string
 
 // IsMaster reports whether the server takes writes for itself, by its own word.
 func (n *RedisNode) IsMaster(ctx context.Context) bool {
-	role, err := n.Info(ctx, "role")
-	return err == nil && role == "master"
+	v, err := n.Do(ctx, "ROLE")
+	list, _ := v.([]any)
+	return err == nil && len(list) > 0 && list[0] == "master"
 }
