@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/filestore"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // Some tests need other processes: this test binary again, told by its environment
@@ -30,7 +31,7 @@ const (
 func TestMain(m *testing.M) {
 	role, ok := roles()[os.Getenv(roleEnv)]
 	if !ok {
-		os.Exit(m.Run())
+		os.Exit(leaks.Watch(m).Run())
 	}
 	n, err := strconv.Atoi(os.Getenv(numEnv))
 	if err == nil {

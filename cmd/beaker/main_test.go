@@ -15,12 +15,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // The test binary is also the beaker command: Main puts it into the path under that
 // name, so nothing has to be built.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"beaker": main})
+	testscript.Main(leaks.Watch(m), map[string]func(){"beaker": main})
 }
 
 func TestScripts(t *testing.T) {
@@ -79,6 +81,7 @@ func (p *process) end(t *testing.T, s os.Signal) {
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("after %v: %v\n%s", s, err, p.stderr.String())
 	}
+	leaks.Check(t, "the log", p.stderr.Bytes())
 }
 
 func (p *process) send(t *testing.T, method, path, cookie, body string) (*http.Response, string) {
@@ -99,6 +102,7 @@ func (p *process) send(t *testing.T, method, path, cookie, body string) (*http.R
 	if err != nil {
 		t.Fatal(err)
 	}
+	leaks.Response(t, resp.Header, b) // it also learns the cookie, which another process has made
 	return resp, string(b)
 }
 
@@ -152,6 +156,16 @@ func TestSignInsAndLogoutsSurviveARestart(t *testing.T) {
 				if got := p.stderr.String(); strings.Contains(got, "level=ERROR") || strings.Contains(got, "error:") {
 					t.Errorf("start %d: %s", i+1, got)
 				}
+			}
+			key, err := os.ReadFile(filepath.Join(data, "secrets"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, text, _ := strings.Cut(strings.TrimSpace(string(key)), ":"); !leaks.RememberText("the key of the demo", text) {
+				t.Fatal("the file of secrets does not hold one")
+			}
+			if n := leaks.Dir(t, data, "secrets"); n == 0 {
+				t.Error("there is nothing in the data folder")
 			}
 			entries, err := os.ReadDir(data)
 			if err != nil {

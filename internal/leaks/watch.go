@@ -3,6 +3,7 @@ package leaks
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -123,6 +124,12 @@ func Printed(t TB, where string, values ...any) { t.Helper(); known.Printed(t, w
 
 // Remember adds a value that the library did not draw itself: a key from a file.
 func Remember(kind string, value []byte) bool { return known.Remember(kind, value) }
+
+// RememberText is Remember for a key in base64url.
+func RememberText(kind, text string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && known.Remember(kind, b)
+}
 
 // Values returns how many values are known, so that a test can see that it looks for
 // something.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	servers "github.com/seed12c5fab1/beaker/internal/engines"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/sqlstore"
 )
 
@@ -59,7 +60,7 @@ func TestMain(m *testing.M) {
 	if run := os.Getenv(childVariable); run != "" {
 		os.Exit(child(run))
 	}
-	code := m.Run()
+	code := leaks.Watch(m).Run()
 	if err := errors.Join(sharedPostgres.stop(), sharedMariaDB.stop()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

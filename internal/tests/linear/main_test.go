@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(leaks.Watch(m)) }
 
 // soak multiplies the number of histories: BEAKER_SOAK=100 is for a night.
 func soak(t *testing.T) int {

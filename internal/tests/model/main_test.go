@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
 // TestMain keeps the number of sequences small; BEAKER_SOAK multiplies it, and
@@ -31,5 +33,5 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(leaks.Watch(m))
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/memstore"
 )
 
@@ -112,6 +113,7 @@ func (w *world) request(t *rapid.T, m *beaker.Manager, cookie string, f func(s *
 	}
 	rec = httptest.NewRecorder()
 	h.ServeHTTP(rec, r)
+	leaks.Response(t, rec.Header(), rec.Body.Bytes())
 	lines := rec.Header()["Set-Cookie"]
 	if len(lines) > 1 {
 		t.Fatalf("%d cookies in one response", len(lines))

@@ -7,13 +7,18 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/seed12c5fab1/beaker/cmd/beaker/internal/server"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
+
+// What opens a session is in no answer and no line of the log.
+func TestMain(m *testing.M) { os.Exit(leaks.Watch(m).Run()) }
 
 // watched is a log that tells when a line with a certain text is written.
 type watched struct {
@@ -57,8 +62,8 @@ type running struct {
 func start(t *testing.T, opts server.Options) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	r := &running{log: &watched{}, end: cancel, done: make(chan error, 1)}
+	t.Cleanup(func() { cancel(); leaks.Check(t, "the log", []byte(r.log.String())) })
 	opts.Log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	out, in := io.Pipe()
 	opts.Out = in
@@ -97,6 +102,7 @@ func send(t *testing.T, method, url, cookie, body string) (status int, header ht
 	if err != nil {
 		t.Error(err)
 	}
+	leaks.Response(t, resp.Header, b)
 	return resp.StatusCode, resp.Header, string(b)
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,12 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/cmd/beaker/internal/site"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/memstore"
 )
+
+// What opens a session is in no page and no line of the log.
+func TestMain(m *testing.M) { os.Exit(leaks.Watch(m).Run()) }
 
 // fixture is a site on a store that can be made to fail.
 type fixture struct {
@@ -76,9 +81,10 @@ func newSiteWith(t *testing.T, sessions beaker.Config, wait waiter, log io.Write
 	began, ticks := time.Now(), new(atomic.Int64)
 	now := func() time.Time { return began.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
 	sessions.Secrets, sessions.Now = secrets, now
+	all := &logged{}
 	s, err := site.New(site.Config{
 		Sessions: sessions,
-		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      slog.New(slog.NewTextHandler(io.MultiWriter(log, all), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Wait:     wait,
 	})
 	if err != nil {
@@ -88,6 +94,7 @@ func newSiteWith(t *testing.T, sessions beaker.Config, wait waiter, log io.Write
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+		leaks.Check(t, "the log", []byte(all.String()))
 	})
 	return s
 }
@@ -196,6 +203,7 @@ func (b *browser) request(method, target, body string) *http.Request {
 func (b *browser) send(r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
+	leaks.Response(b.t, w.Header(), w.Body.Bytes())
 	resp := w.Result()
 	b.mu.Lock()
 	defer b.mu.Unlock()
