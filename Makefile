@@ -8,7 +8,7 @@ MUTANTS  ?= .
 JOBS     ?= 2
 
 # Debian packages with the servers and browsers that tests start.
-APT_PACKAGES := postgresql mariadb-server python3-beaker python3-cryptography
+APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography
 
 GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 
