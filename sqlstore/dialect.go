@@ -52,8 +52,8 @@ type engine struct {
 	// keepStatements prepares each statement once a connection. Otherwise the driver
 	// is trusted to do that, or not to where a pooler stands before the database.
 	keepStatements bool
-	// checkSettings looks at the settings of connections; may be nil.
-	checkSettings func(context.Context, *sql.DB) error
+	// checkConn looks at the settings of a connection; may be nil.
+	checkConn func(context.Context, *sql.Conn) error
 	// oneWriter lets only one statement of this store write at a time.
 	oneWriter bool
 
@@ -75,11 +75,12 @@ type engine struct {
 	migrationOpen string // where migrationLock outlives the transaction: releases it
 
 	code    func(error) string
-	again   []string          // the statement was not performed and may be repeated
-	unknown []string          // the statement may have been performed
-	primary bool              // the low byte of a code is enough
-	classes bool              // an entry of unknown stands for all codes that begin with it
-	remedy  map[string]string // what to do about it
+	hook    func(error) string // Options.ErrorCode; may be nil
+	again   []string           // the statement was not performed and may be repeated
+	unknown []string           // the statement may have been performed
+	primary bool               // the low byte of a code is enough
+	classes bool               // an entry of unknown stands for all codes that begin with it
+	remedy  map[string]string  // what to do about it
 }
 
 const (
@@ -88,6 +89,7 @@ const (
 	remedyWrite   = "the database is read-only: connect to the primary, or give the user and the file write permission"
 	remedyGrant   = "grant the database user SELECT, INSERT, UPDATE and DELETE on the tables"
 	remedyLogin   = "check the user and the password in the DSN"
+	remedyPooler  = "behind a pooler that shares connections between clients, say default_query_exec_mode=exec in the DSN of pgx"
 	remedyConns   = "the server has no free connection: lower SetMaxOpenConns or raise its limit"
 )
 
@@ -104,7 +106,7 @@ func sqliteEngine() *engine {
 			"createIndex": "CREATE INDEX IF NOT EXISTS", "addColumn": "ADD COLUMN",
 		},
 		keepStatements: true,
-		checkSettings:  checkSettings,
+		checkConn:      checkSQLite,
 		oneWriter:      true,
 		begin:          "BEGIN IMMEDIATE",
 		purge:          `DELETE FROM {sessions} WHERE rowid IN (SELECT rowid FROM {sessions} WHERE "expires"<=? ORDER BY "expires" LIMIT ?)`,
@@ -112,8 +114,8 @@ func sqliteEngine() *engine {
 		purgeBatch:     100,
 		code:           sqliteCode,
 		primary:        true,
-		again:          []string{"5", "6"}, // SQLITE_BUSY, SQLITE_LOCKED
-		unknown:        []string{"10"},     // SQLITE_IOERR: the last sync may be what failed
+		again:          []string{"5", "6", "15"}, // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL (a race for the lock)
+		unknown:        []string{"10"},           // SQLITE_IOERR: the last sync may be what failed
 		remedy: map[string]string{
 			"8":  remedyWrite,
 			"13": remedyFull,
@@ -155,6 +157,8 @@ func postgresEngine() *engine {
 			"53100": remedyFull, "25006": remedyWrite, "42501": remedyGrant,
 			"28P01": remedyLogin, "28000": remedyLogin, "53300": remedyConns,
 			"57P03": "the server is starting or stopping: wait",
+			// What a pooler gives to one client, another one prepared, or did not.
+			"26000": remedyPooler, "42P05": remedyPooler,
 		},
 	}
 }
@@ -177,6 +181,7 @@ func mysqlEngine() *engine {
 		schemas:        true,
 		byteSubject:    true,
 		keepStatements: true,
+		checkConn:      checkMySQL,
 		begin:          "START TRANSACTION",
 		duplicate:      "1062",
 		purge:          `DELETE FROM {sessions} WHERE "expires"<=? ORDER BY "expires" LIMIT ?`,
@@ -188,12 +193,14 @@ func mysqlEngine() *engine {
 		alreadyDone:    []string{"1060", "1061"}, // the column, the index exists
 		code:           mysqlCode,
 		again:          []string{"1213", "1205", "1020"},
-		// Network errors seen by the server, shutdown, killed, an error during COMMIT.
-		unknown: []string{"1053", "1158", "1159", "1160", "1161", "1180", "1927", "3169"},
+		// Network errors seen by the server, shutdown, killed, an error during COMMIT, and
+		// what proxies say when they have lost the server.
+		unknown: []string{"1053", "1158", "1159", "1160", "1161", "1180", "1927", "3169", "1105", "2006", "2013"},
 		remedy: map[string]string{
 			"1146": remedyMigrate, "1054": remedyMigrate, "1049": "the database does not exist: CREATE DATABASE it, or correct the DSN or Options.Schema",
 			"1021": remedyFull, "1114": remedyFull, "3": remedyFull, "1290": remedyWrite, "1792": remedyWrite, "1836": remedyWrite,
 			"1142": remedyGrant, "1044": remedyGrant, "1045": remedyLogin, "1040": remedyConns, "1203": remedyConns,
+			"1461": "the server holds too many prepared statements: lower SetMaxOpenConns or raise max_prepared_stmt_count",
 		},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"time"
 )
 
 // tripwire is an argument that tells when the driver asks for it: after there is a
@@ -28,7 +27,7 @@ func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) 
 	sent := false
 	args[0] = tripwire{args[0], &sent}
 	var n int64
-	err := retry(ctx, s.e, s.o.ErrorCode, func() error {
+	err := s.e.retry(ctx, func() error {
 		err := alive(ctx, func() (bool, error) {
 			sent = false
 			res, err := s.execOnce(ctx, q, args)
@@ -37,12 +36,12 @@ func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) 
 			}
 			return !sent, err
 		})
-		if err != nil && s.judge(err) != unknown {
+		if err != nil && s.e.judge(err) != unknown {
 			sent = false
 		}
 		return err
 	})
-	if err != nil && s.e.duplicate != "" && codeOf(s.e, s.o.ErrorCode, err) == s.e.duplicate {
+	if err != nil && s.e.duplicate != "" && s.e.codeOf(err) == s.e.duplicate {
 		return 0, nil
 	}
 	if err != nil {
@@ -64,9 +63,11 @@ func (s *Store) execOnce(ctx context.Context, q *query, args []any) (sql.Result,
 	return s.db.ExecContext(ctx, q.text, args...)
 }
 
-// read performs a statement that only reads and gives each of its rows to scan.
-func (s *Store) read(ctx context.Context, q *query, scan func(*sql.Rows) error, args ...any) error {
-	return retry(ctx, s.e, s.o.ErrorCode, func() error {
+// read performs a statement that only reads and says how many rows there are. It gives
+// each row to scan with its number, from 0. After an error it begins again, and only
+// what scan was given the last time counts.
+func (s *Store) read(ctx context.Context, q *query, scan func(i int, rows *sql.Rows) error, args ...any) (n int, err error) {
+	err = s.e.retry(ctx, func() error {
 		return alive(ctx, func() (harmless bool, err error) {
 			var rows *sql.Rows
 			if q.stmt != nil {
@@ -77,9 +78,11 @@ func (s *Store) read(ctx context.Context, q *query, scan func(*sql.Rows) error, 
 			if err != nil {
 				return true, err
 			}
-			return true, scanAll(rows, scan)
+			n, err = scanAll(rows, scan)
+			return true, err
 		})
 	})
+	return n, err
 }
 
 // maxDead bounds how often a dead connection of the pool is passed over.
@@ -97,49 +100,16 @@ func alive(ctx context.Context, try func() (harmless bool, err error)) error {
 	}
 }
 
-func scanAll(rows *sql.Rows, scan func(*sql.Rows) error) error {
-	for rows.Next() {
-		if err := scan(rows); err != nil {
+func scanAll(rows *sql.Rows, scan func(i int, rows *sql.Rows) error) (n int, err error) {
+	for ; rows.Next(); n++ {
+		if err := scan(n, rows); err != nil {
 			_ = rows.Close() // the error at hand says more
-			return err
+			return 0, err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
-}
-
-// inTransaction runs f between BEGIN and COMMIT on a connection. If it fails, the
-// transaction is gone, or the connection with it.
-//
-// It is done with statements, as sql.Tx has no way to say BEGIN IMMEDIATE: that would
-// depend on the DSN, and a transaction of SQLite that reads before it writes fails as
-// soon as anybody else has written.
-func inTransaction(ctx context.Context, conn *sql.Conn, e *engine, f func() error) error {
-	_, err := conn.ExecContext(ctx, e.begin)
-	if err == nil {
-		if err = f(); err == nil {
-			if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
-				return nil
-			}
-		}
+	err = rows.Err()
+	if cerr := rows.Close(); err == nil {
+		err = cerr
 	}
-	// Also after BEGIN, which may have been performed when the context ended.
-	free, cancel := afterwards(ctx)
-	defer cancel()
-	if _, rerr := conn.ExecContext(free, "ROLLBACK"); rerr != nil {
-		discard(conn)
-	}
-	return err
-}
-
-const cleanUpTimeout = 5 * time.Second
-
-// afterwards is the context of what must be done although the work has ended.
-func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
-}
-
-// discard keeps a connection in an unknown state from going back to the pool.
-func discard(conn *sql.Conn) {
-	// The error is the one that is given.
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	return n, err
 }

@@ -24,15 +24,13 @@ const (
 	again                  // it was not performed, and can be when it is repeated
 )
 
-func (s *Store) judge(err error) verdict { return judge(s.e, s.o.ErrorCode, err) }
-
-func judge(e *engine, hook func(error) string, err error) verdict {
-	code := codeOf(e, hook, err)
+func (e *engine) judge(err error) verdict {
+	code := e.codeOf(err)
 	switch {
 	case code == "":
 	case slices.Contains(e.again, code):
 		return again
-	case slices.ContainsFunc(e.unknown, func(prefix string) bool { return matches(e, code, prefix) }):
+	case slices.ContainsFunc(e.unknown, func(prefix string) bool { return e.matches(code, prefix) }):
 		return unknown
 	default:
 		return refused // the engine itself says so
@@ -51,7 +49,7 @@ func judge(e *engine, hook func(error) string, err error) verdict {
 }
 
 // matches compares codes; those of SQLSTATE begin with their class.
-func matches(e *engine, code, prefix string) bool {
+func (e *engine) matches(code, prefix string) bool {
 	return code == prefix || e.classes && strings.HasPrefix(code, prefix)
 }
 
@@ -63,12 +61,12 @@ func unreachable(err error) bool {
 }
 
 // codeOf returns the engine's code in err, or nothing.
-func codeOf(e *engine, hook func(error) string, err error) string {
+func (e *engine) codeOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	if hook != nil {
-		if code := hook(err); code != "" {
+	if e.hook != nil {
+		if code := e.hook(err); code != "" {
 			return e.normal(code)
 		}
 	}
@@ -106,26 +104,40 @@ func sqliteCode(err error) string {
 // its MySQLError: that has the number in a field only, which cannot be reached without
 // importing the driver. What the server adds comes after it.
 func mysqlCode(err error) string {
-	const prefix = "Error "
-	for err != nil {
-		if text := err.Error(); strings.HasPrefix(text, prefix) {
-			number := text[len(prefix):]
-			end := strings.IndexAny(number, " :")
-			if end > 0 {
-				if _, nerr := strconv.ParseUint(number[:end], 10, 16); nerr == nil {
-					return number[:end]
-				}
+	if code := mysqlNumber(err.Error()); code != "" {
+		return code
+	}
+	switch err := err.(type) { //nolint:errorlint // this is how errors are unwrapped
+	case interface{ Unwrap() error }:
+		if inner := err.Unwrap(); inner != nil {
+			return mysqlCode(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range err.Unwrap() {
+			if code := mysqlCode(inner); code != "" {
+				return code
 			}
 		}
-		err = errors.Unwrap(err)
 	}
 	return ""
 }
 
+func mysqlNumber(text string) string {
+	rest, ok := strings.CutPrefix(text, "Error ")
+	end := strings.IndexAny(rest, " :")
+	if !ok || end < 0 {
+		return ""
+	}
+	if _, err := strconv.ParseUint(rest[:end], 10, 16); err != nil {
+		return ""
+	}
+	return rest[:end]
+}
+
 // failed says which operation went wrong, why, and what to do about it.
-func failed(e *engine, hook func(error) string, op string, err error) error {
-	text := describe(e, hook, err)
-	if remedy := remedyOf(e, hook, err); remedy != "" {
+func (e *engine) failed(op string, err error) error {
+	text := e.describe(err)
+	if remedy := e.remedyOf(err); remedy != "" {
 		text += " (" + remedy + ")"
 	}
 	return &storeError{op: op, text: text, err: err}
@@ -136,7 +148,7 @@ func (s *Store) failed(ctx context.Context, op string, err error) error {
 		// Drivers may tell of a timeout of theirs instead.
 		err = fmt.Errorf("%w: %w", cerr, err)
 	}
-	return failed(s.e, s.o.ErrorCode, op, err)
+	return s.e.failed(op, err)
 }
 
 // ended is ctx.Err, but does not wait for the timer: a connection whose deadline is the
@@ -155,7 +167,7 @@ func ended(ctx context.Context) error {
 // driver got as far as sending it.
 func (s *Store) failedWrite(ctx context.Context, op string, err error, sent bool) error {
 	out := s.failed(ctx, op, err)
-	if sent && s.judge(err) == unknown {
+	if sent && s.e.judge(err) == unknown {
 		return fmt.Errorf("%w: %w", beaker.ErrUncertain, out)
 	}
 	return out
@@ -174,9 +186,9 @@ func (e *storeError) Unwrap() error { return e.err }
 // describe returns the text of err if it is known to hold no secret. What the engine
 // says holds none, nor do network errors. What is left are mostly complaints about the
 // DSN, and drivers quote it in them.
-func describe(e *engine, hook func(error) string, err error) string {
+func (e *engine) describe(err error) string {
 	text := err.Error()
-	if codeOf(e, hook, err) != "" {
+	if e.codeOf(err) != "" {
 		return text
 	}
 	lower := strings.ToLower(text)
@@ -199,8 +211,8 @@ func describe(e *engine, hook func(error) string, err error) string {
 	return text
 }
 
-func remedyOf(e *engine, hook func(error) string, err error) string {
-	code := codeOf(e, hook, err)
+func (e *engine) remedyOf(err error) string {
+	code := e.codeOf(err)
 	if remedy := e.remedy[code]; remedy != "" {
 		return remedy
 	}
@@ -223,11 +235,11 @@ const (
 )
 
 // retry repeats try as long as the engine asks for that.
-func retry(ctx context.Context, e *engine, hook func(error) string, try func() error) error {
+func (e *engine) retry(ctx context.Context, try func() error) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		err := try()
-		if err == nil || judge(e, hook, err) != again {
+		if err == nil || e.judge(err) != again {
 			return err
 		}
 		if _, limited := ctx.Deadline(); n >= maxTries && !limited {

@@ -14,7 +14,10 @@ const (
 	maxPage     = 1000
 )
 
-var errCursor = errors.New("sqlstore: list: the cursor is not one that List returned")
+var (
+	errHash   = errors.New("a key of another length")
+	errCursor = errors.New("sqlstore: list: the cursor is not one that List returned")
+)
 
 // List implements [beaker.Lister]. A page takes one round trip and has at most 1,000
 // records, and 256 where the limit is zero. Records are listed in the order of their
@@ -42,28 +45,37 @@ func (s *Store) List(ctx context.Context, q beaker.ListQuery) (page []*beaker.Re
 	if q.Subject != "" {
 		query, args = s.q.listSubject, []any{s.subjectArg(q.Subject), after, int64(limit)}
 	}
-	n := 0
-	var last []byte
-	err = s.read(ctx, query, func(rows *sql.Rows) error {
-		var r row
-		if err := r.scan(rows); err != nil {
+	var last beaker.RecordKey
+	var hash sql.RawBytes
+	var r row
+	n, err := s.read(ctx, query, func(i int, rows *sql.Rows) error {
+		if i == 0 {
+			page = page[:0]
+		}
+		if err := rows.Scan(&hash, &r.accessed, &r.data); err != nil {
 			return err
 		}
-		n++
-		last = r.hash
-		if r.subject.String != q.Subject && q.Subject != "" {
+		if copy(last[:], hash) != len(last) || len(hash) != len(last) {
+			return errHash
+		}
+		rec, err := r.record()
+		if err != nil {
+			return nil //nolint:nilerr // such a row is left out
+		}
+		if rec.Key() != last || q.Subject != "" && rec.Subject() != q.Subject {
 			return errForeignRow
 		}
-		if rec, err := r.record(); err == nil {
-			page = append(page, rec)
-		}
+		page = append(page, rec)
 		return nil
 	}, args...)
 	if err != nil {
 		return nil, "", s.failed(ctx, query.op, err)
 	}
+	if n == 0 {
+		page = nil // it may hold what an earlier try found
+	}
 	if n == limit {
-		next = hex.EncodeToString(last)
+		next = last.String()
 	}
 	return page, next, nil
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,17 +12,18 @@ import (
 // Migrate brings the tables to the version that this release works with, and makes
 // them if there are none. It does nothing if they are, and then needs no right to
 // change tables. Several nodes may call it at the same moment: one does the work, the
-// others wait for it. It fails if the tables are newer than this release.
+// others wait for it. It fails if the tables are newer than this release can know.
 //
-// Nodes of the release before keep working on the migrated tables.
+// Nodes of the release before work on the migrated tables, and Migrate leaves tables
+// of the release after this one as they are.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts *Options) error {
 	e, o, err := options(db, dialect, opts)
 	if err != nil {
 		return err
 	}
 	m := migration{e: e, o: o}
-	if err := retry(ctx, e, o.ErrorCode, func() error { return m.run(ctx, db) }); err != nil {
-		return failed(e, o.ErrorCode, "migrate", err)
+	if err := e.retry(ctx, func() error { return m.run(ctx, db) }); err != nil {
+		return e.failed("migrate", err)
 	}
 	return nil
 }
@@ -63,30 +63,26 @@ type migration struct {
 	o Options
 }
 
-func (m *migration) run(ctx context.Context, db *sql.DB) (err error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if cerr := conn.Close(); err == nil && !errors.Is(cerr, sql.ErrConnDone) { // discarded
-			err = cerr
+func (m *migration) run(ctx context.Context, db *sql.DB) error {
+	return onConn(ctx, db, func(conn *sql.Conn) error {
+		// Most starts find nothing to do. Any error here is found again below, and told.
+		if v, err := m.version(ctx, conn); err == nil && (v == schemaVersion || v == newestVersion) {
+			return nil
 		}
-	}()
-	// Most starts find nothing to do. Any error here is found again below, and told.
-	if v, err := m.version(ctx, conn); err == nil && v == schemaVersion {
-		return nil
-	}
-	if m.e.ddlCommits {
-		return m.underLock(ctx, conn)
-	}
-	return inTransaction(ctx, conn, m.e, func() error {
-		if m.e.migrationLock != "" {
-			if err := m.waitLock(ctx, conn); err != nil {
+		if m.e.ddlCommits {
+			if err := m.e.checkConn(ctx, conn); err != nil {
 				return err
 			}
+			return m.underLock(ctx, conn)
 		}
-		return m.steps(ctx, conn)
+		return inTransaction(ctx, conn, m.e, func() error {
+			if m.e.migrationLock != "" {
+				if err := m.waitLock(ctx, conn); err != nil {
+					return err
+				}
+			}
+			return m.steps(ctx, conn)
+		})
 	})
 }
 
@@ -121,7 +117,8 @@ func (m *migration) waitLock(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	// Its one column has a type that no Go type is for.
-	return scanAll(rows, func(*sql.Rows) error { return nil })
+	_, err = scanAll(rows, func(int, *sql.Rows) error { return nil })
+	return err
 }
 
 // lockName is at most 64 bytes, as MySQL wants it.
@@ -140,10 +137,10 @@ func (m *migration) steps(ctx context.Context, conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
-	if from > schemaVersion {
+	if from > newestVersion {
 		return newerTables(from)
 	}
-	for i, step := range schemaSteps()[from:] {
+	for i, step := range schemaSteps()[min(from, schemaVersion):] {
 		for _, statement := range step {
 			if err := m.exec(ctx, conn, statement); err != nil {
 				return fmt.Errorf("to version %d: %w", from+i+1, err)
@@ -158,7 +155,7 @@ func (m *migration) steps(ctx context.Context, conn *sql.Conn) error {
 
 func (m *migration) exec(ctx context.Context, conn *sql.Conn, statement string, args ...any) error {
 	_, err := conn.ExecContext(ctx, m.e.sqlFor(&m.o, statement), args...)
-	if err != nil && slices.Contains(m.e.alreadyDone, codeOf(m.e, m.o.ErrorCode, err)) {
+	if err != nil && slices.Contains(m.e.alreadyDone, m.e.codeOf(err)) {
 		return nil
 	}
 	return err
@@ -171,5 +168,5 @@ func (m *migration) version(ctx context.Context, conn *sql.Conn) (int, error) {
 }
 
 func newerTables(v int) error {
-	return fmt.Errorf("the tables have version %d, this release knows up to %d: a newer release migrated them; use that", v, schemaVersion)
+	return fmt.Errorf("the tables have version %d, this release works with up to %d: a newer release migrated them; use that", v, newestVersion)
 }

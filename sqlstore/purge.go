@@ -31,7 +31,7 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 	}
 	oldMarks := now.Add(-keepMarks)
 	var work int64
-	err = s.read(ctx, s.q.anyExpired, func(rows *sql.Rows) error { return rows.Scan(&work) }, int64(now), int64(oldMarks))
+	_, err = s.read(ctx, s.q.anyExpired, func(_ int, rows *sql.Rows) error { return rows.Scan(&work) }, int64(now), int64(oldMarks))
 	if err != nil {
 		return 0, s.failed(ctx, s.q.anyExpired.op, err)
 	}

@@ -4,103 +4,56 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/seed12c5fab1/beaker"
 )
 
-// dataFormat is the first byte of the column data. A row with a later one was written
-// by a newer release, and is left alone.
-const dataFormat = 1
+var errForeignRow = errors.New("the database answered with the row of another session: upgrade Go and the driver")
 
-// row is a row of the table of sessions. Columns are in the order of columns.
+// row is what is read of a session.
 type row struct {
-	hash, proof, prev       []byte
-	prevUntil, rotated      int64
-	version                 int64
-	subject                 sql.NullString
-	authenticated           int64
-	created, accessed       int64
-	idle, absolute, expires int64
-	cookie, data            []byte
+	accessed int64
+	// data is the driver's memory, and gone when the next row is read. ParseRecord
+	// copies what it needs.
+	data sql.RawBytes
 }
-
-func (r *row) scan(rows *sql.Rows) error {
-	return rows.Scan(&r.hash, &r.proof, &r.prev, &r.prevUntil, &r.rotated, &r.version, &r.subject, &r.authenticated,
-		&r.created, &r.accessed, &r.idle, &r.absolute, &r.expires, &r.cookie, &r.data)
-}
-
-var errBytes = errors.New("a hash of another length")
 
 // record returns the record in a row; the error is beaker.ErrCorrupt or
 // beaker.ErrNewerFormat.
 func (r *row) record() (*beaker.Record, error) {
-	if len(r.data) == 0 {
-		return nil, fmt.Errorf("%w: sqlstore: no data", beaker.ErrCorrupt)
-	}
-	if r.data[0] > dataFormat {
-		return nil, fmt.Errorf("%w: sqlstore: format %d, this release reads up to %d", beaker.ErrNewerFormat, r.data[0], dataFormat)
-	}
-	rec, err := r.restore()
-	switch {
-	case err == nil:
-		return rec, nil
-	case errors.Is(err, beaker.ErrCorrupt):
+	rec, err := beaker.ParseRecord(r.data)
+	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: sqlstore: %w", beaker.ErrCorrupt, err)
+	accessed := beaker.Millis(r.accessed)
+	if accessed <= rec.Touched() {
+		return rec, nil
+	}
+	rec, err = beaker.Merge(rec, &beaker.Change{AnyProof: true, Touch: accessed})
+	if err != nil {
+		return nil, fmt.Errorf("%w: sqlstore: the time of the last use: %w", beaker.ErrCorrupt, err)
+	}
+	return rec, nil
 }
 
-func (r *row) restore() (*beaker.Record, error) {
-	const maxIdle = int64(beaker.NoLimit / time.Millisecond)
-	m := beaker.Meta{
-		PrevUntil: beaker.Millis(r.prevUntil), RotatedAt: beaker.Millis(r.rotated), Created: beaker.Millis(r.created),
-		Touched: beaker.Millis(r.accessed), Absolute: beaker.Millis(r.absolute),
-		Subject: r.subject.String, AuthenticatedAt: beaker.Millis(r.authenticated),
+// recordOf is record for a row that was asked for by its key. That it is this one is
+// not taken for granted: database/sql once mixed up the rows of queries that were
+// cancelled (CVE-2025-47907), and a session is somebody's identity.
+func (r *row) recordOf(key beaker.RecordKey) (*beaker.Record, error) {
+	rec, err := r.record()
+	if err == nil && rec.Key() != key {
+		return nil, &storeError{op: "load", text: errForeignRow.Error(), err: errForeignRow}
 	}
-	switch {
-	case r.data[0] != dataFormat:
-		return nil, errors.New("unknown format")
-	case len(r.hash) != len(m.Key) || len(r.proof) != len(m.Proof) || r.prev != nil && len(r.prev) != len(m.PrevProof):
-		return nil, errBytes
-	case r.version < 0 || r.idle <= 0 || r.idle > maxIdle:
-		return nil, errors.New("a number out of range")
-	}
-	m.Key, m.Proof = beaker.RecordKey(r.hash), beaker.Proof(r.proof)
-	copy(m.PrevProof[:], r.prev)
-	m.Version, m.Idle = beaker.Version(r.version), time.Duration(r.idle)*time.Millisecond
-	if r.cookie != nil {
-		m.Cookie = new(beaker.CookieAttributes)
-		if err := m.Cookie.UnmarshalBinary(r.cookie); err != nil {
-			return nil, err
-		}
-	}
-	return beaker.RestoreRecord(m, r.data[1:])
+	return rec, err
 }
 
-// fields are the columns of a record that may be NULL or are not kept as they are.
-type fields struct {
-	prev, subject, cookie any
-	data                  []byte
-}
-
-func (s *Store) fieldsOf(rec *beaker.Record, m *beaker.Meta) (fields, error) {
-	f := fields{subject: s.subjectArg(m.Subject), data: dataOf(rec)}
-	if !m.PrevProof.IsZero() {
-		f.prev = m.PrevProof[:]
+// dataOf returns the column data of a record.
+func dataOf(rec *beaker.Record) ([]byte, error) {
+	data, err := rec.AppendBinary(nil)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
-	if m.Cookie != nil {
-		b, err := m.Cookie.MarshalBinary()
-		if err != nil {
-			return fields{}, fmt.Errorf("sqlstore: %w", err)
-		}
-		f.cookie = b
-	}
-	return f, nil
-}
-
-func dataOf(rec *beaker.Record) []byte {
-	return rec.AppendValues([]byte{dataFormat})
+	return data, nil
 }
 
 // subjectArg returns a subject as the engine's column takes it. SQLite tells text

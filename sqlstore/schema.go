@@ -1,7 +1,12 @@
 package sqlstore
 
-// schemaVersion is the version of the tables that this release works with.
-const schemaVersion = 2
+// schemaVersion is the version of the tables that this release makes. It also works on
+// those of the next one: nodes are not upgraded at the same moment, may be restarted
+// meanwhile, and an upgrade may have to be undone.
+const (
+	schemaVersion = 2
+	newestVersion = schemaVersion + 1
+)
 
 // A table is told its version by a row of its meta table. That one is the same in all
 // versions, and is made before anything is known about the rest.
@@ -13,8 +18,9 @@ var schemaMeta = []string{
 const setVersion = `UPDATE {meta} SET "value"=? WHERE "name"='version'`
 
 // schemaSteps[i] makes version i+1 of version i. Never edit one that was released:
-// add the next. A release must work on the tables of the one after it, because nodes
-// are not upgraded at the same moment: new columns are nullable or have a default.
+// add the next. A release works on the tables of the one after it (newestVersion), so
+// new columns are nullable or have a default, and none is renamed or dropped before two
+// releases have not used it.
 //
 // Each statement can be run again after it was done, or its error is among the
 // engine's alreadyDone: MySQL cannot undo DDL, so a migration that was interrupted
@@ -24,12 +30,8 @@ func schemaSteps() [][]string {
 		`CREATE TABLE IF NOT EXISTS {sessions} (
   "hash" {key} NOT NULL PRIMARY KEY,
   "proof" {key} NOT NULL,
-  "prev_proof" {key},
-  "prev_until" {int} NOT NULL DEFAULT 0,
-  "rotated" {int} NOT NULL DEFAULT 0,
   "version" {int} NOT NULL,
   "subject" {subject},
-  "authenticated" {int} NOT NULL DEFAULT 0,
   "created" {int} NOT NULL,
   "accessed" {int} NOT NULL,
   "idle" {int} NOT NULL,
@@ -42,7 +44,7 @@ func schemaSteps() [][]string {
 		`{createIndex} {byRevoked} ON {revoked} ("revoked")`,
 		`INSERT INTO {meta} ("name","value") VALUES ('purge',0) {ifNone}`,
 	}
-	// Sessions with cookie attributes of their own.
-	second := []string{`ALTER TABLE {sessions} {addColumn} "cookie" {bytes}`}
+	// For people: when whoever is signed in did so.
+	second := []string{`ALTER TABLE {sessions} {addColumn} "authenticated" {int} NOT NULL DEFAULT 0`}
 	return [][]string{first, second}
 }

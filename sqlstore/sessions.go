@@ -11,10 +11,8 @@ import (
 )
 
 var (
-	errNilRecord  = errors.New("sqlstore: create: nil record")
-	errNilChange  = errors.New("sqlstore: apply: nil change")
-	errForeignRow = errors.New("the database answered with the row of another session: upgrade Go and the driver")
-	errLockedRow  = errors.New("a locked row changed: the database does not lock rows")
+	errNilRecord = errors.New("sqlstore: create: nil record")
+	errNilChange = errors.New("sqlstore: apply: nil change")
 )
 
 // Create implements [beaker.Store]. It takes one round trip, and one more if the
@@ -28,13 +26,12 @@ func (s *Store) Create(ctx context.Context, rec *beaker.Record) error {
 		return errNilRecord
 	}
 	m := rec.Meta()
-	f, err := s.fieldsOf(rec, &m)
+	data, err := dataOf(rec)
 	if err != nil {
 		return err
 	}
-	n, err := s.exec(ctx, s.q.create, m.Key[:], m.Proof[:], f.prev, int64(m.PrevUntil), int64(m.RotatedAt), int64(m.Version),
-		f.subject, int64(m.AuthenticatedAt), int64(m.Created), int64(m.Touched), int64(m.Idle/time.Millisecond),
-		int64(m.Absolute), int64(rec.Expires()), f.cookie, f.data)
+	n, err := s.exec(ctx, s.q.create, m.Key[:], m.Proof[:], int64(m.Version), s.subjectArg(m.Subject), int64(m.AuthenticatedAt),
+		int64(m.Created), int64(m.Touched), int64(m.Idle/time.Millisecond), int64(m.Absolute), int64(rec.Expires()), data)
 	switch {
 	case err != nil:
 		return err
@@ -56,29 +53,23 @@ func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record,
 }
 
 func (s *Store) load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
-	var r row
-	found := false
-	err := s.read(ctx, s.q.load, func(rows *sql.Rows) error {
-		found = true
-		return r.scan(rows)
+	var rec *beaker.Record
+	var bad error
+	n, err := s.read(ctx, s.q.load, func(_ int, rows *sql.Rows) error {
+		var r row
+		err := rows.Scan(&r.accessed, &r.data)
+		if err == nil {
+			rec, bad = r.recordOf(key)
+		}
+		return err
 	}, key[:])
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, s.failed(ctx, s.q.load.op, err)
-	}
-	return recordOf(&r, found, key)
-}
-
-// recordOf returns the record of key in the row that was found. That it is the one
-// that was asked for is not taken for granted: database/sql once mixed up the rows of
-// queries that were cancelled (CVE-2025-47907), and a session is somebody's identity.
-func recordOf(r *row, found bool, key beaker.RecordKey) (*beaker.Record, error) {
-	if !found {
+	case n == 0:
 		return nil, beaker.ErrNotFound
 	}
-	if string(r.hash) != string(key[:]) {
-		return nil, &storeError{op: "load", text: errForeignRow.Error(), err: errForeignRow}
-	}
-	return r.record()
+	return rec, bad
 }
 
 // Apply implements [beaker.Store]. It takes one round trip if Change.Base is the
@@ -143,110 +134,33 @@ func (s *Store) swap(ctx context.Context, exec execFunc, base, next *beaker.Reco
 	was, m := base.Meta(), next.Meta()
 	touched := int64(m.Touched)
 	same := [4]any{was.Key[:], int64(was.Version), was.Proof[:], int64(ch.Now)} // for ifSame
+	if !ch.ChangesData() {
+		n, err := exec(ctx, s.q.touch, touched, touched, same[0], same[1], same[2], same[3])
+		return n > 0, err
+	}
+	data, err := dataOf(next)
+	if err != nil {
+		return false, err
+	}
 	var n int64
-	var err error
-	switch {
-	case !ch.ChangesData():
-		n, err = exec(ctx, s.q.touch, touched, touched, same[0], same[1], same[2], same[3])
-	case onlyValues(ch):
-		n, err = exec(ctx, s.q.setValues, touched, touched, dataOf(next), same[0], same[1], same[2], same[3])
-	default:
-		f, ferr := s.fieldsOf(next, &m)
-		if ferr != nil {
-			return false, ferr
-		}
+	if onlyValues(ch) {
+		n, err = exec(ctx, s.q.setValues, touched, touched, data, same[0], same[1], same[2], same[3])
+	} else {
 		idle := int64(m.Idle / time.Millisecond)
-		n, err = exec(ctx, s.q.setAll, int64(m.Absolute), touched, idle, touched, f.data, m.Proof[:], f.prev,
-			int64(m.PrevUntil), int64(m.RotatedAt), f.subject, int64(m.AuthenticatedAt), idle, int64(m.Absolute), f.cookie,
-			same[0], same[1], same[2], same[3])
+		n, err = exec(ctx, s.q.setAll, int64(m.Absolute), touched, idle, touched, data, m.Proof[:],
+			s.subjectArg(m.Subject), int64(m.AuthenticatedAt), idle, int64(m.Absolute), same[0], same[1], same[2], same[3])
 	}
 	return n > 0, err
 }
 
-// onlyValues reports whether ch, which changes data, changes values and nothing else
-// but perhaps the time of the last use.
+// onlyValues reports whether ch, which changes data, changes no other column but
+// perhaps the time of the last use.
 func onlyValues(ch *beaker.Change) bool {
-	return ch.Idle == 0 && ch.Absolute == 0 && ch.Subject == nil && ch.Cookie == nil && ch.Rotate == nil
+	return ch.Idle == 0 && ch.Absolute == 0 && ch.Subject == nil && ch.Rotate == nil
 }
 
 // execFunc is Store.exec, or the same inside a transaction.
 type execFunc func(ctx context.Context, q *query, args ...any) (int64, error)
-
-// applyLocked is for sessions that other processes change all the time: it locks the
-// row, so that its turn comes.
-func (s *Store) applyLocked(ctx context.Context, key beaker.RecordKey, ch *beaker.Change) (next *beaker.Record, err error) {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return nil, s.failed(ctx, "apply", err)
-	}
-	var refusal error // Merge's, which is not the database's
-	committing := false
-	err = retry(ctx, s.e, s.o.ErrorCode, func() error {
-		refusal, committing = nil, false
-		if s.e.oneWriter {
-			if err := s.writer.take(ctx); err != nil {
-				return err
-			}
-			defer s.writer.give()
-		}
-		err := inTransaction(ctx, conn, s.e, func() error {
-			next, refusal = nil, nil
-			base, err := s.lockRow(ctx, conn, key)
-			if err != nil {
-				return err
-			}
-			if next, refusal = beaker.Merge(base, ch); refusal != nil || next == base {
-				return nil //nolint:nilerr // what Merge says is told apart from what the database says
-			}
-			exec := func(ctx context.Context, q *query, args ...any) (int64, error) {
-				res, err := conn.ExecContext(ctx, q.text, args...)
-				if err != nil {
-					return 0, err
-				}
-				return res.RowsAffected()
-			}
-			done, err := s.swap(ctx, exec, base, next, ch)
-			if err == nil && !done {
-				err = errLockedRow
-			}
-			committing = err == nil
-			return err
-		})
-		if err != nil && s.judge(err) != unknown {
-			committing = false
-		}
-		return err
-	})
-	if cerr := conn.Close(); err == nil && cerr != nil && !errors.Is(cerr, sql.ErrConnDone) {
-		err = cerr
-	}
-	switch {
-	case errors.Is(err, beaker.ErrNotFound), errors.Is(err, beaker.ErrCorrupt), errors.Is(err, beaker.ErrNewerFormat):
-		return nil, err
-	case refusal != nil:
-		return nil, refusal
-	case err != nil:
-		return nil, s.failedWrite(ctx, "apply", err, committing)
-	}
-	return next, nil
-}
-
-func (s *Store) lockRow(ctx context.Context, conn *sql.Conn, key beaker.RecordKey) (*beaker.Record, error) {
-	rows, err := conn.QueryContext(ctx, s.q.lockRow.text, key[:])
-	if err != nil {
-		return nil, err
-	}
-	var r row
-	found := false
-	err = scanAll(rows, func(rows *sql.Rows) error {
-		found = true
-		return r.scan(rows)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return recordOf(&r, found, key)
-}
 
 // Delete implements [beaker.Store]. It takes one round trip.
 func (s *Store) Delete(ctx context.Context, key beaker.RecordKey) error {
@@ -269,16 +183,13 @@ func (s *Store) delete(ctx context.Context, key beaker.RecordKey) error {
 // mark was there before this reads, and is seen; or the session was committed before
 // the mark, and the deleting finds it.
 func (s *Store) checkSignIn(ctx context.Context, key beaker.RecordKey, subject string, began beaker.Millis) error {
-	revoked, at := false, int64(0)
-	err := s.read(ctx, s.q.marked, func(rows *sql.Rows) error {
-		revoked = true
-		return rows.Scan(&at)
-	}, s.subjectArg(subject))
+	var at int64
+	n, err := s.read(ctx, s.q.marked, func(_ int, rows *sql.Rows) error { return rows.Scan(&at) }, s.subjectArg(subject))
 	if err != nil {
 		// The session is there, but perhaps it must not be. Nobody has its secret yet.
 		return fmt.Errorf("%w: %w", beaker.ErrUncertain, s.failed(ctx, s.q.marked.op, err))
 	}
-	if !revoked || int64(began) > at {
+	if n == 0 || int64(began) > at {
 		return nil
 	}
 	if err := s.delete(ctx, key); err != nil {

@@ -32,28 +32,8 @@ func SQLiteDSN(path string) string {
 	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?" + sqliteSettings
 }
 
-// checkSettings names every setting that is missing. It looks at two connections, if
-// the pool may have two: settings that were made by a statement, and not in the DSN,
-// are on one only.
-func checkSettings(ctx context.Context, db *sql.DB) error {
-	n := 2
-	if db.Stats().MaxOpenConnections == 1 {
-		n = 1
-	}
-	for range n {
-		conn, err := db.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		if err := checkConn(ctx, conn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkConn(ctx context.Context, conn *sql.Conn) error {
+// checkSQLite names every setting that is missing.
+func checkSQLite(ctx context.Context, conn *sql.Conn) error {
 	var errs []error
 	missing := func(name, is, pragma, why string) {
 		errs = append(errs, fmt.Errorf("PRAGMA %s is %s: put _pragma=%s into the DSN, or use sqlstore.SQLiteDSN: %s", name, is, pragma, why))

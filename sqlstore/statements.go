@@ -6,8 +6,11 @@ import (
 	"fmt"
 )
 
-// columns are those of the table of sessions, in the order of row.scan and row.args.
-const columns = `"hash","proof","prev_proof","prev_until","rotated","version","subject","authenticated","created","accessed","idle","absolute","expires","cookie","data"`
+// What is read of a session. All that a session is stands in data, in the binary form
+// of its record; the other columns repeat parts of it, for conditions, for indexes and
+// for people. Only the time of the last use is in accessed alone, so that a touch need
+// not write data. Drivers take time and memory for each column that is read.
+const columns = `"accessed","data"`
 
 // The conditions of every change: the row is the one that the change was made on (a
 // rotation raises the version, so the proof says nothing new; it is there so that a
@@ -42,7 +45,8 @@ type queries struct {
 func defineQueries(e *engine, o *Options) *queries {
 	q := func(op, text string) *query { return &query{op: op, text: e.sqlFor(o, text)} }
 	return &queries{
-		create:  q("create", `INSERT INTO {sessions} ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) {ifNew}`),
+		create: q("create", `INSERT INTO {sessions} ("hash","proof","version","subject","authenticated","created","accessed","idle","absolute","expires","data")`+
+			` VALUES (?,?,?,?,?,?,?,?,?,?,?) {ifNew}`),
 		load:    q("load", `SELECT {columns} FROM {sessions} WHERE "hash"=?`),
 		lockRow: q("apply", `SELECT {columns} FROM {sessions} WHERE "hash"=?{forUpdate}`),
 		delete:  q("delete", `DELETE FROM {sessions} WHERE "hash"=?`),
@@ -50,16 +54,16 @@ func defineQueries(e *engine, o *Options) *queries {
 		touch:     q("touch", `UPDATE {sessions} SET `+setUsed+ifSame),
 		setValues: q("apply", `UPDATE {sessions} SET `+setUsed+`,"version"="version"+1,"data"=?`+ifSame),
 		setAll: q("apply", `UPDATE {sessions} SET "expires"={least}(?,{greatest}("accessed",?)+?),"accessed"={greatest}("accessed",?),`+
-			`"version"="version"+1,"data"=?,"proof"=?,"prev_proof"=?,"prev_until"=?,"rotated"=?,"subject"=?,"authenticated"=?,"idle"=?,"absolute"=?,"cookie"=?`+ifSame),
+			`"version"="version"+1,"data"=?,"proof"=?,"subject"=?,"authenticated"=?,"idle"=?,"absolute"=?`+ifSame),
 
 		mark:        q("revoke: mark", `INSERT INTO {revoked} ("subject","revoked") VALUES (?,?) {mark}`),
 		marked:      q("read revocation", `SELECT "revoked" FROM {revoked} WHERE "subject"=?`),
 		deleteRange: q("revoke: delete", `DELETE FROM {sessions} WHERE "subject"=? AND "hash">=? AND "hash"<=?`),
 
-		listAll:     q("list", `SELECT {columns} FROM {sessions} WHERE "hash">? ORDER BY "hash" LIMIT ?`),
-		listSubject: q("list", `SELECT {columns} FROM {sessions} WHERE "subject"=? AND "hash">? ORDER BY "hash" LIMIT ?`),
+		listAll:     q("list", `SELECT "hash",{columns} FROM {sessions} WHERE "hash">? ORDER BY "hash" LIMIT ?`),
+		listSubject: q("list", `SELECT "hash",{columns} FROM {sessions} WHERE "subject"=? AND "hash">? ORDER BY "hash" LIMIT ?`),
 
-		anyExpired: q("purge", `SELECT CASE WHEN EXISTS (SELECT 1 FROM {sessions} WHERE "expires"<=?) OR EXISTS (SELECT 1 FROM {revoked} WHERE "revoked"<=?) THEN 1 ELSE 0 END`),
+		anyExpired: q("purge", `SELECT CASE WHEN (SELECT MIN("expires") FROM {sessions})<=? OR (SELECT MIN("revoked") FROM {revoked})<=? THEN 1 ELSE 0 END`),
 		purge:      q("purge", e.purge),
 		purgeMarks: q("purge: marks", e.purgeMarks),
 

@@ -51,15 +51,17 @@ type Store struct {
 
 	owner string // of leases
 
-	// Each method holds mu for reading, so that Close waits for those under way.
-	mu     sync.RWMutex
-	closed bool
-	once   sync.Once
+	// Each method holds mu for reading, so that Close waits for those under way, and
+	// what is called meanwhile finds it locked.
+	mu   sync.RWMutex
+	once sync.Once
 
 	// Writers of one session take turns after their first try.
 	turns [64]turn
 	// writer is for engines with oneWriter. SQLite lets waiting writers poll, which is
-	// unfair: one of them may wait for seconds. Here they queue.
+	// unfair: one of them may wait for seconds. Here they queue. It is taken before
+	// there is a connection: who holds one and waits for the turn would wait for somebody
+	// who has the turn and waits for a connection.
 	writer turn
 }
 
@@ -77,12 +79,12 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts *Options) (*Stor
 	for i := range s.turns {
 		s.turns[i] = newTurn()
 	}
-	if err := s.check(ctx); err != nil {
-		return nil, failed(e, o.ErrorCode, "check at start", err)
+	if err := e.retry(ctx, func() error { return s.check(ctx) }); err != nil {
+		return nil, e.failed("check at start", err)
 	}
 	if e.keepStatements {
 		if err := s.q.prepare(ctx, db); err != nil {
-			return nil, failed(e, o.ErrorCode, "check at start", err)
+			return nil, e.failed("check at start", err)
 		}
 	}
 	return s, nil
@@ -108,6 +110,7 @@ func checkOptions(dialect Dialect, opts *Options) (*engine, Options, error) {
 	if e == nil {
 		return nil, o, fmt.Errorf("sqlstore: %v: use SQLite, PostgreSQL or MySQL", dialect)
 	}
+	e.hook = o.ErrorCode
 	return e, o, checkNames(e, &o)
 }
 
@@ -116,9 +119,7 @@ func checkOptions(dialect Dialect, opts *Options) (*engine, Options, error) {
 func (s *Store) Close() error {
 	var err error
 	s.once.Do(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.closed = true
+		s.mu.Lock() // and never unlocked
 		err = s.q.close()
 	})
 	return err
@@ -129,9 +130,7 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
+	if !s.mu.TryRLock() { // it fails if Close waits or has been, and not otherwise
 		return beaker.ErrClosed
 	}
 	return nil

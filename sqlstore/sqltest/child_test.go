@@ -2,7 +2,7 @@ package sqltest
 
 import (
 	"bufio"
-	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 )
 
 // childVariable makes this program a second process of a test: "dialect driver table
-// DSN". It then does what it is told on its standard input.
+// DSN what", where what is "race", which does what its standard input says, or
+// "node ADDRESS SECRETS".
 const childVariable = "SQLTEST_CHILD"
 
 // peer is a child process.
@@ -30,10 +32,10 @@ type peer struct {
 	out *bufio.Reader
 }
 
-func (p *place) peer(tb testing.TB) *peer {
+func (p *place) child(tb testing.TB, what string) *peer {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %s %s", childVariable, p.dialect, p.driver, p.opts.Table, p.source))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %s %s %s", childVariable, p.dialect, p.driver, p.opts.Table, p.source, what))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -51,10 +53,15 @@ func (p *place) peer(tb testing.TB) *peer {
 		_ = in.Close() // which ends it
 		_ = cmd.Wait() // it may have been killed by the test
 	})
-	if got := c.answer(); got != "ready" {
-		tb.Fatalf("the child says %q", got)
-	}
 	return c
+}
+
+func (c *peer) kill() {
+	c.tb.Helper()
+	if err := c.cmd.Process.Kill(); err != nil {
+		c.tb.Fatal(err)
+	}
+	_ = c.cmd.Wait() // it was killed
 }
 
 func (c *peer) tell(words ...any) {
@@ -73,29 +80,23 @@ func (c *peer) answer() string {
 	return strings.TrimSpace(line)
 }
 
-// do tells the child to do something at a moment, and returns how that ended and when
-// it ran.
-func (c *peer) result() (outcome string, ran span) {
-	c.tb.Helper()
-	if _, err := fmt.Sscan(c.answer(), &outcome, &ran.start, &ran.end); err != nil {
-		c.tb.Fatal(err)
-	}
-	return outcome, ran
+// gate holds a call back when it is about to write for the first time: it has begun,
+// has read what it wants to read, and has changed nothing. It is a hook of a spy.
+type gate struct {
+	armed atomic.Bool
+	// reached is called at that point, and returns the moment to go on at, in nanoseconds
+	// since 1970: both processes have one clock.
+	reached func() (int64, error)
 }
 
-// span is from when to when, in nanoseconds since 1970: both processes have one clock.
-type span struct{ start, end int64 }
-
-func (a span) overlaps(b span) bool { return a.start < b.end && b.start < a.end }
-
-// at waits for a moment without giving up the processor, and runs f.
-func at(moment int64, f func() error) (string, span) {
-	for time.Now().UnixNano() < moment {
+func (g *gate) hook(statement string, args []driver.NamedValue) error {
+	if args == nil || !isWrite(statement) || !g.armed.Swap(false) { // no args: it is prepared
+		return nil
 	}
-	ran := span{start: time.Now().UnixNano()}
-	err := f()
-	ran.end = time.Now().UnixNano()
-	return outcome(err), ran
+	moment, err := g.reached()
+	for time.Now().UnixNano() < moment { // without giving up the processor
+	}
+	return err
 }
 
 func outcome(err error) string {
@@ -123,46 +124,51 @@ func child(arg string) int {
 }
 
 func serve(arg string) error {
-	words := strings.SplitN(arg, " ", 4)
+	words := strings.Split(arg, " ")
 	dialect, err := strconv.Atoi(words[0])
 	if err != nil {
 		return err
 	}
-	db, err := sql.Open(words[1], words[3])
+	db, spy, err := watched(words[1], words[3])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	db.SetMaxIdleConns(8)
 	s, err := sqlstore.New(background(), db, sqlstore.Dialect(dialect), &sqlstore.Options{Table: words[2]})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	fmt.Println("ready")
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		words := strings.Fields(in.Text())
+	if words[4] == "node" {
+		return serveNode(s, words[5], words[6])
+	}
+	return serveRaces(s, spy)
+}
+
+// serveRaces makes the calls that its standard input names, see pairs.
+func serveRaces(s *sqlstore.Store, spy *spy) error {
+	in := bufio.NewScanner(os.Stdin)
+	g := gate{reached: func() (moment int64, err error) {
+		fmt.Println("there")
+		if !in.Scan() {
+			return 0, io.ErrUnexpectedEOF
+		}
+		return strconv.ParseInt(in.Text(), 10, 64)
+	}}
+	spy.hook(g.hook, nil)
+	for in.Scan() {
+		what, hexKey, _ := strings.Cut(in.Text(), " ")
 		var key beaker.RecordKey
-		b, err := hex.DecodeString(words[2])
+		b, err := hex.DecodeString(hexKey)
 		if err != nil || copy(key[:], b) != len(key) {
 			return fmt.Errorf("no key in %q", in.Text())
 		}
-		if words[0] == "count" {
-			if err := countFor(s, key); err != nil {
-				return err
-			}
-			continue
-		}
-		moment, err := strconv.ParseInt(words[1], 10, 64)
+		call, err := callOf(s, what, key)
 		if err != nil {
 			return err
 		}
-		call, err := callOf(s, words[0], key)
-		if err != nil {
-			return err
-		}
-		how, ran := at(moment, call)
-		fmt.Println(how, ran.start, ran.end)
+		g.armed.Store(true)
+		fmt.Println(outcome(call()))
 	}
 	return nil
 }
@@ -193,15 +199,3 @@ func callOf(s *sqlstore.Store, what string, key beaker.RecordKey) (func() error,
 }
 
 func subjectOf(key beaker.RecordKey) string { return fmt.Sprintf("user-%x", key[:8]) }
-
-// countFor adds one to the number "n" of a session until it is killed, and says so
-// each time when it is done.
-func countFor(s *sqlstore.Store, key beaker.RecordKey) error {
-	for {
-		n, err := increment(background(), s, key, "n")
-		if err != nil {
-			return err
-		}
-		fmt.Println("counted", n)
-	}
-}

@@ -1,8 +1,8 @@
 package sqltest
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/sqlstore"
@@ -126,14 +125,20 @@ func TestRefusedStatementIsNotUncertain(t *testing.T) {
 	})
 }
 
+// againCodes are errors after which a statement is to be repeated.
+func againCodes(e engine) []error {
+	switch e.dialect {
+	case sqlstore.PostgreSQL:
+		return []error{stateError("40P01"), stateError("40001")}
+	case sqlstore.MySQL:
+		return []error{errors.New("Error 1213 (40001): Deadlock found"), fmt.Errorf("wrapped: %w", errors.New("Error 1205 (HY000): Lock wait timeout"))}
+	}
+	return []error{codeError(5), codeError(517), codeError(261), codeError(6), codeError(15)}
+}
+
 func TestDeadlocksAreRepeated(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
-		codes := map[sqlstore.Dialect][]error{
-			sqlstore.PostgreSQL: {stateError("40P01"), stateError("40001")},
-			sqlstore.MySQL:      {errors.New("Error 1213 (40001): Deadlock found"), fmt.Errorf("wrapped: %w", errors.New("Error 1205 (HY000): Lock wait timeout"))},
-			sqlstore.SQLite:     {codeError(5), codeError(517), codeError(261), codeError(6)},
-		}
-		for _, code := range codes[e.dialect] {
+		for _, code := range againCodes(e) {
 			p := newPlace(t, e)
 			db, spy := p.spied(t)
 			s := p.storeOn(t, db)
@@ -165,6 +170,73 @@ func TestDeadlocksAreRepeated(t *testing.T) {
 				}
 				cancel()
 				spy.hook(nil, nil)
+			}
+		}
+	})
+}
+
+// A read that failed when it had seen some rows begins again: what it saw the first
+// time must not be in the answer.
+func TestReadsBeginAgain(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		for _, code := range append(againCodes(e), driver.ErrBadConn) {
+			p := newPlace(t, e)
+			db, spy := p.spied(t)
+			s, other := p.storeOn(t, db), p.store(t)
+			const sessions = 4
+			recs := map[beaker.RecordKey]*beaker.Record{}
+			var last beaker.RecordKey
+			for range sessions {
+				m := newMeta()
+				m.Subject = "user"
+				recs[m.Key] = created(t, s, m)
+				if bytes.Compare(m.Key[:], last[:]) > 0 {
+					last = m.Key
+				}
+			}
+			broken := 0
+			spy.hookRows(func(_ string, i int) error {
+				if i == 3 && broken < 2 { // 3 rows were read
+					broken++
+					return code
+				}
+				return nil
+			})
+			page, next, err := s.List(t.Context(), beaker.ListQuery{Subject: "user", Limit: sessions})
+			if err != nil || len(page) != sessions || next != last.String() || broken != 2 {
+				t.Errorf("List, broken twice by %v: %d records, next %q, %v", code, len(page), next, err)
+			}
+			for _, rec := range page {
+				delete(recs, rec.Key())
+			}
+			if len(recs) > 0 {
+				t.Errorf("List, broken by %v, left out %d records", code, len(recs))
+			}
+			// All are gone when it begins again.
+			broken = 0
+			gone := func(_ string, i int) error {
+				if i == 1 && broken == 0 {
+					broken++
+					if _, err := other.RevokeSubject(t.Context(), "user", epoch); err != nil {
+						t.Error(err)
+					}
+					return code
+				}
+				return nil
+			}
+			spy.hookRows(gone)
+			if _, err := s.Load(t.Context(), last); !errors.Is(err, beaker.ErrNotFound) || broken != 1 {
+				t.Errorf("Load, broken by %v, of what is gone meanwhile: %v, want ErrNotFound", code, err)
+			}
+			m := newMeta()
+			m.Subject = "user"
+			m.AuthenticatedAt = epoch + 1
+			spy.hookRows(nil)
+			created(t, s, m)
+			broken = 0
+			spy.hookRows(gone)
+			if page, next, err := s.List(t.Context(), beaker.ListQuery{Subject: "user", Limit: 1}); err != nil || len(page) != 0 || next != "" {
+				t.Errorf("List, broken by %v, of what is gone meanwhile: %d records, next %q, %v", code, len(page), next, err)
 			}
 		}
 	})
@@ -303,197 +375,6 @@ func TestForeignRowIsRefused(t *testing.T) {
 	})
 }
 
-// Another node that always comes first cannot keep a change from being made.
-func TestRowLockAfterTwoLostRaces(t *testing.T) {
-	each(t, func(t *testing.T, e engine) { lockRow(t, newPlace(t, e)) })
-}
-
-func lockRow(t *testing.T, p *place) {
-	t.Helper()
-	db, spy := p.spied(t)
-	s, other := p.storeOn(t, db), p.store(t)
-	rec := created(t, s, newMeta(), "mine", "0", "theirs", "0")
-	n := 0
-	spy.hook(func(statement string, _ []driver.NamedValue) error {
-		if !strings.HasPrefix(statement, "UPDATE") || n == 3 {
-			return nil
-		}
-		n++
-		ch := changeOf(rec)
-		ch.Set = values("theirs", fmt.Sprint(n))
-		_, err := other.Apply(t.Context(), rec.Key(), ch)
-		return err
-	}, nil)
-	ch := changeOf(rec)
-	ch.Base, ch.Set, ch.Touch = rec, values("mine", "1"), changeOf(rec).Now
-	spy.take()
-	v, err := s.Apply(t.Context(), rec.Key(), ch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begins := 0
-	for _, trip := range spy.take() {
-		if strings.Contains(trip, "BEGIN") || strings.Contains(trip, "START") {
-			begins++
-		}
-	}
-	if n != 3 || begins != 1 {
-		t.Errorf("%d lost races and %d transactions, want 3 and 1", n, begins)
-	}
-	got := loaded(t, other, rec.Key())
-	mine, _ := got.Lookup("mine")
-	theirs, _ := got.Lookup("theirs")
-	if mine != "1" || theirs != "3" || got.Version() != 5 || v != 5 || got.Touched() != ch.Touch {
-		t.Errorf("after all: mine %s, theirs %s, version %d, returned %d, touched %d", mine, theirs, got.Version(), v, got.Touched())
-	}
-
-	// What Merge refuses there is refused, and the connections are still good.
-	for desc, want := range map[string]error{
-		"IfVersion of a version that is gone": beaker.ErrConflict,
-		"a proof that is gone":                beaker.ErrNotFound,
-	} {
-		n = 0
-		base := loaded(t, other, rec.Key())
-		spy.hook(func(statement string, _ []driver.NamedValue) error {
-			if !strings.HasPrefix(statement, "UPDATE") || n == 3 {
-				return nil
-			}
-			n++
-			ch := changeOf(rec)
-			ch.AnyProof, ch.Set = true, values("theirs", fmt.Sprint(n))
-			if n == 3 && errors.Is(want, beaker.ErrNotFound) {
-				ch.Rotate = &beaker.Rotation{Next: unique("next")}
-			}
-			_, err := other.Apply(t.Context(), rec.Key(), ch)
-			return err
-		}, nil)
-		ch := changeOf(base)
-		ch.Base, ch.Set = base, values("mine", "2")
-		if errors.Is(want, beaker.ErrConflict) {
-			// It holds for Base only, so the second look ends it.
-			ch.IfVersion = base.Version()
-		}
-		if _, err := s.Apply(t.Context(), rec.Key(), ch); !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", desc, err, want)
-		}
-	}
-	spy.hook(nil, nil)
-	if open := db.Stats().InUse; open != 0 {
-		t.Errorf("%d connections were not given back", open)
-	}
-	if err := s.Delete(t.Context(), rec.Key()); err != nil {
-		t.Error(err)
-	}
-}
-
-// The DSN is the application's: what it says about the protocol changes nothing.
-func TestOtherSettingsOfTheDriver(t *testing.T) {
-	for _, c := range []struct {
-		engine
-		setting string
-	}{
-		{engines[1], "&default_query_exec_mode=exec"},
-		{engines[1], "&default_query_exec_mode=simple_protocol"},
-		{engines[1], "&default_query_exec_mode=cache_describe"},
-		{engines[1], "&default_transaction_isolation=serializable"},
-		{engines[1], "&client_encoding=LATIN1"},
-		{engines[2], "?clientFoundRows=true"},
-		{engines[2], "?interpolateParams=true"},
-		{engines[2], "?charset=latin1"},
-		{engines[2], "?sql_mode=%27ANSI_QUOTES,NO_BACKSLASH_ESCAPES%27"},
-		{engines[2], "?sql_mode=%27%27&tx_isolation=%27SERIALIZABLE%27"},
-		{engines[2], "?tx_isolation=%27READ-UNCOMMITTED%27&parseTime=true"},
-	} {
-		t.Run(c.name+" "+c.setting[1:], func(t *testing.T) {
-			p := emptyPlace(t, c.engine)
-			p.source += c.setting
-			db := p.open(t)
-			if err := sqlstore.Migrate(t.Context(), db, p.dialect, &p.opts); err != nil {
-				t.Fatal(err)
-			}
-			useAll(t, p, db)
-			lockRow(t, p)
-			s := p.storeOn(t, db)
-			m := newMeta()
-			m.Subject = "ünïcode 'quoted\\'"
-			m.Cookie = &beaker.CookieAttributes{Path: "/"}
-			rec := created(t, s, m, "all", "\x00\xff'\"\\\xc3\n", "ünï", "é")
-			if !sameRecord(rec, loaded(t, s, rec.Key())) {
-				t.Error("the record is not kept as it is")
-			}
-			ch := changeOf(rec)
-			for range 2 { // the second time nothing changes, which MySQL calls 0 rows
-				ch.Base, ch.Touch = rec, ch.Now
-				if v, err := s.Apply(t.Context(), rec.Key(), ch); err != nil || v != 1 {
-					t.Errorf("touch: version %d, %v", v, err)
-				}
-			}
-			if page, _, err := s.List(t.Context(), beaker.ListQuery{Subject: m.Subject}); err != nil || len(page) != 1 {
-				t.Errorf("List: %d records, %v", len(page), err)
-			}
-		})
-	}
-}
-
-// A COMMIT whose answer is lost leaves the change uncertain; a lost UPDATE before it
-// does not, because it is rolled back.
-func TestLostCommitUnderRowLock(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
-		for _, c := range []struct {
-			lost      string
-			uncertain bool
-		}{{"COMMIT", true}, {"UPDATE", false}} {
-			p := newPlace(t, e)
-			db, spy := p.spied(t)
-			s, other := p.storeOn(t, db), p.store(t)
-			rec := created(t, s, newMeta(), "k", "0")
-			n, locked := 0, false
-			spy.hook(func(statement string, _ []driver.NamedValue) error {
-				if strings.HasPrefix(statement, "BEGIN") || strings.HasPrefix(statement, "START") {
-					locked = true
-				}
-				if locked || !strings.HasPrefix(statement, "UPDATE") {
-					return nil
-				}
-				n++
-				ch := changeOf(rec)
-				ch.Set = values("theirs", fmt.Sprint(n))
-				_, err := other.Apply(t.Context(), rec.Key(), ch)
-				return err
-			}, func(statement string) error {
-				if locked && strings.HasPrefix(statement, c.lost) {
-					return io.EOF
-				}
-				return nil
-			})
-			ch := changeOf(rec)
-			ch.Base, ch.Set = rec, values("k", "1")
-			_, err := s.Apply(t.Context(), rec.Key(), ch)
-			if err == nil || errors.Is(err, beaker.ErrUncertain) != c.uncertain || !locked {
-				t.Errorf("a lost %s: %v; ErrUncertain should be %t", c.lost, err, c.uncertain)
-			}
-			spy.hook(nil, nil)
-			k, _ := loaded(t, other, rec.Key()).Lookup("k")
-			if want := map[bool]string{true: "1", false: "0"}[c.uncertain]; k != want {
-				t.Errorf("a lost %s: k is %s, want %s", c.lost, k, want)
-			}
-			// No lock was left behind.
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			for who, store := range map[string]*sqlstore.Store{"another node": other, "this node": s} {
-				ch := changeOf(rec)
-				ch.Set = values("after", who)
-				if _, err := store.Apply(ctx, rec.Key(), ch); err != nil {
-					t.Errorf("a lost %s, and then %s: %v", c.lost, who, err)
-				}
-			}
-			cancel()
-			if open := db.Stats().InUse; open != 0 {
-				t.Errorf("%d connections were not given back", open)
-			}
-		}
-	})
-}
-
 // TE-2: if the mark of a revocation cannot be read, a sign-in is not acknowledged, and
 // doing it again finds the mark.
 func TestSignInWithoutItsMarkIsUncertain(t *testing.T) {
@@ -530,61 +411,4 @@ func TestSignInWithoutItsMarkIsUncertain(t *testing.T) {
 			t.Errorf("Load: %v, want ErrNotFound", err)
 		}
 	})
-}
-
-func TestOtherDriversErrorsThroughOptions(t *testing.T) {
-	p := newPlace(t, engines[0])
-	strange := errors.New("strange")
-	p.opts.ErrorCode = func(err error) string {
-		if errors.Is(err, strange) {
-			return "5"
-		}
-		return ""
-	}
-	db, spy := p.spied(t)
-	s := p.storeOn(t, db)
-	fail := once(strange)
-	spy.hook(func(statement string, _ []driver.NamedValue) error { return fail(statement) }, nil)
-	if err := s.Create(t.Context(), newRecord(t, newMeta())); err != nil {
-		t.Errorf("Create after what Options.ErrorCode calls busy: %v", err)
-	}
-}
-
-// No part of a DSN shows in an error's text.
-func TestDSNSecretsStayOutOfErrors(t *testing.T) {
-	const secret = "s3cr3t-Pa55"
-	for _, c := range []struct {
-		desc    string
-		dialect sqlstore.Dialect
-		driver  string
-		dsn     string
-	}{
-		{"PostgreSQL, nobody listens", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1:1/db?sslmode=disable"},
-		{"PostgreSQL, no such host", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@nowhere.invalid/db?connect_timeout=5"},
-		{"PostgreSQL, not a DSN", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1:port/db"},
-		{"PostgreSQL, words, not a DSN", sqlstore.PostgreSQL, "pgx", "host=127.0.0.1 password='" + secret + " port=x"},
-		{"PostgreSQL, an unknown setting", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1/db?sslmode=" + secret},
-		{"MariaDB, nobody listens", sqlstore.MySQL, "mysql", "u:" + secret + "@tcp(127.0.0.1:1)/db"},
-		{"MariaDB, no such host", sqlstore.MySQL, "mysql", "u:" + secret + "@tcp(nowhere.invalid:3306)/db?timeout=5s"},
-		{"SQLite, no such folder", sqlstore.SQLite, "sqlite", "file:/nowhere/" + "sessions.db?_pragma=busy_timeout(5000)&key=" + secret},
-	} {
-		t.Run(c.desc, func(t *testing.T) {
-			db, err := sql.Open(c.driver, c.dsn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			_, nerr := sqlstore.New(t.Context(), db, c.dialect, nil)
-			merr := sqlstore.Migrate(t.Context(), db, c.dialect, nil)
-			for what, err := range map[string]error{"New": nerr, "Migrate": merr} {
-				if err == nil {
-					t.Errorf("%s: no error", what)
-				} else if text := fmt.Sprintf("%v %+v %q", err, err, err); strings.Contains(text, secret) {
-					t.Errorf("%s tells the secret: %s", what, text)
-				} else {
-					t.Logf("%s: %v", what, err)
-				}
-			}
-		})
-	}
 }

@@ -19,32 +19,43 @@ type spy struct {
 	trips  []string // what went to the driver, in order
 	before func(statement string, args []driver.NamedValue) error
 	after  func(statement string) error
+	row    func(statement string, i int) error
 }
 
 // spied returns a pool on a place that is watched.
 func (p *place) spied(tb testing.TB) (*sql.DB, *spy) {
 	tb.Helper()
-	probe, err := sql.Open(p.driver, p.source)
+	db, s, err := watched(p.driver, p.source)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	drv := probe.Driver()
-	if err := probe.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	s := &spy{connector: plainConnector{drv, p.source}}
-	if d, ok := drv.(driver.DriverContext); ok {
-		if s.connector, err = d.OpenConnector(p.source); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	db := sql.OpenDB(s)
 	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			tb.Errorf("closing the pool: %v", err)
 		}
 	})
 	return db, s
+}
+
+// watched returns a pool that is watched.
+func watched(name, source string) (*sql.DB, *spy, error) {
+	probe, err := sql.Open(name, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	drv := probe.Driver()
+	if err := probe.Close(); err != nil {
+		return nil, nil, err
+	}
+	s := &spy{connector: plainConnector{drv, source}}
+	if d, ok := drv.(driver.DriverContext); ok {
+		if s.connector, err = d.OpenConnector(source); err != nil {
+			return nil, nil, err
+		}
+	}
+	db := sql.OpenDB(s)
+	db.SetMaxIdleConns(8)
+	return db, s, nil
 }
 
 type plainConnector struct {
@@ -70,6 +81,13 @@ func (s *spy) hook(before func(string, []driver.NamedValue) error, after func(st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before, s.after = before, after
+}
+
+// hookRows sets what happens before each row is fetched, and before there are no more.
+func (s *spy) hookRows(row func(statement string, i int) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.row = row
 }
 
 // take returns the round trips since the last call.
@@ -134,7 +152,8 @@ func (c *spyConn) ExecContext(ctx context.Context, query string, args []driver.N
 
 func (c *spyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	return trip(c.s, "query", query, args, func() (driver.Rows, error) {
-		return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+		rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+		return c.s.rows(query, rows), err
 	})
 }
 
@@ -185,6 +204,32 @@ func (st *spyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (d
 
 func (st *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	return trip(st.c.s, "query", st.query, args, func() (driver.Rows, error) {
-		return st.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+		rows, err := st.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+		return st.c.s.rows(st.query, rows), err
 	})
+}
+
+// rows watches the rows of a query, if there is a hook for them.
+func (s *spy) rows(statement string, rows driver.Rows) driver.Rows {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.row == nil || rows == nil {
+		return rows
+	}
+	return &spyRows{Rows: rows, statement: statement, hook: s.row}
+}
+
+type spyRows struct {
+	driver.Rows
+	statement string
+	hook      func(statement string, i int) error
+	i         int
+}
+
+func (r *spyRows) Next(dest []driver.Value) error {
+	if err := r.hook(r.statement, r.i); err != nil {
+		return err
+	}
+	r.i++
+	return r.Rows.Next(dest)
 }
