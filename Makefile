@@ -15,8 +15,8 @@ GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup format vet rules unit isolated fips guarantees-check lint \
-	fmt guarantees soak fuzz mutants clean FORCE
+.PHONY: help test setup format vet rules api-check unit isolated fips guarantees-check lint \
+	fmt api guarantees soak fuzz mutants clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ vet: build/bin/gate ## step: go vet, the library for Windows and macOS too
 rules: build/bin/gate ## step: the rules of the repository (internal/ci/rules)
 	@$(GATE) rules
 
+api-check: build/bin/gate ## step: what is exported is what api/ records
+	@$(GATE) api
+
 unit: build/bin/gate ## step: all tests, with the race detector, in random order
 	@$(GATE) unit
 
@@ -53,6 +56,9 @@ lint: build/bin/gate ## step: golangci-lint
 
 fmt: build/bin/gate ## format all Go files
 	@$(GATE) fmt
+
+api: build/bin/gate ## record in api/ what is exported
+	@$(GATE) api-write
 
 guarantees: build/bin/gate ## bring the guarantee table in README.md up to date
 	@$(GATE) guarantees-write

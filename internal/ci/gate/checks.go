@@ -67,6 +67,25 @@ func (g *gate) rules(ctx context.Context) error {
 	return some(g.test(ctx, "", nil, "./internal/ci/rules"))
 }
 
+// api compares what users compile against with what is recorded of it.
+func (g *gate) api(ctx context.Context) error { return g.exported(ctx) }
+
+func (g *gate) recordAPI(ctx context.Context) error { return g.exported(ctx, "-write") }
+
+func (g *gate) exported(ctx context.Context, more ...string) error {
+	modules, err := g.modules(ctx)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"run", "./internal/ci/api"}, more...)
+	for _, m := range modules {
+		if m.released() {
+			args = append(args, m.dir)
+		}
+	}
+	return g.quiet(ctx, "", nil, "go", args...)
+}
+
 func (g *gate) unit(ctx context.Context) error {
 	g.tested = true
 	return some(g.test(ctx, "", []string{"CGO_ENABLED=1", "BEAKER_GUARANTEES=" + g.reports},
