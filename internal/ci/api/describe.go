@@ -138,11 +138,11 @@ func (d *describer) fields(name string, s *types.Struct) {
 		d.add("type %s struct {}", name)
 	case hidden > 0:
 		// Whether users can write it without field names, or compare it, is theirs to see.
-		comparable := "comparable"
+		compares := "comparable"
 		if !types.Comparable(s) {
-			comparable = "not comparable"
+			compares = "not comparable"
 		}
-		d.add("type %s struct, with unexported fields, %s", name, comparable)
+		d.add("type %s struct, with unexported fields, %s", name, compares)
 	default:
 		d.add("type %s struct", name)
 	}
