@@ -87,7 +87,8 @@ const (
 	remedyMigrate = "call sqlstore.Migrate, or run what sqlstore.MigrationSQL returns"
 	remedyFull    = "the disk is full: make room; sessions can be read meanwhile"
 	remedyWrite   = "the database is read-only: connect to the primary, or give the user and the file write permission"
-	remedyGrant   = "grant the database user SELECT, INSERT, UPDATE and DELETE on the tables"
+	remedyGrant   = "grant the database user SELECT, INSERT, UPDATE and DELETE on the tables; sqlstore.Migrate, where it has something to do, also needs to create and alter them"
+	remedyNoDB    = "the database does not exist: CREATE DATABASE it, or correct the DSN"
 	remedyLogin   = "check the user and the password in the DSN"
 	remedyPooler  = "behind a pooler that shares connections between clients, say default_query_exec_mode=exec in the DSN of pgx"
 	remedyConns   = "the server has no free connection: lower SetMaxOpenConns or raise its limit"
@@ -154,7 +155,7 @@ func postgresEngine() *engine {
 		classes: true,
 		remedy: map[string]string{
 			"42P01": remedyMigrate, "42703": remedyMigrate, "3F000": "the schema does not exist: CREATE SCHEMA it, or correct Options.Schema",
-			"53100": remedyFull, "25006": remedyWrite, "42501": remedyGrant,
+			"3D000": remedyNoDB, "53100": remedyFull, "25006": remedyWrite, "42501": remedyGrant,
 			"28P01": remedyLogin, "28000": remedyLogin, "53300": remedyConns,
 			"57P03": "the server is starting or stopping: wait",
 			// What a pooler gives to one client, another one prepared, or did not.
@@ -197,9 +198,9 @@ func mysqlEngine() *engine {
 		// what proxies say when they have lost the server.
 		unknown: []string{"1053", "1158", "1159", "1160", "1161", "1180", "1927", "3169", "1105", "2006", "2013"},
 		remedy: map[string]string{
-			"1146": remedyMigrate, "1054": remedyMigrate, "1049": "the database does not exist: CREATE DATABASE it, or correct the DSN or Options.Schema",
+			"1146": remedyMigrate, "1054": remedyMigrate, "1049": remedyNoDB + " or Options.Schema", "1046": "name the database in the DSN, or in Options.Schema",
 			"1021": remedyFull, "1114": remedyFull, "3": remedyFull, "1290": remedyWrite, "1792": remedyWrite, "1836": remedyWrite,
-			"1142": remedyGrant, "1044": remedyGrant, "1045": remedyLogin, "1040": remedyConns, "1203": remedyConns,
+			"1142": remedyGrant, "1044": remedyGrant, "1045": remedyLogin, "1040": remedyConns, "1203": remedyConns, "1226": remedyConns,
 			"1461": "the server holds too many prepared statements: lower SetMaxOpenConns or raise max_prepared_stmt_count",
 		},
 	}

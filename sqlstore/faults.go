@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -183,46 +184,74 @@ type storeError struct {
 func (e *storeError) Error() string { return "sqlstore: " + e.op + ": " + e.text }
 func (e *storeError) Unwrap() error { return e.err }
 
-// describe returns the text of err if it is known to hold no secret. What the engine
-// says holds none, nor do network errors. What is left are mostly complaints about the
-// DSN, and drivers quote it in them.
+// describe returns the text of err if it is known to hold no secret, and what is known
+// of it otherwise.
 func (e *engine) describe(err error) string {
-	text := err.Error()
-	if e.codeOf(err) != "" {
-		return text
+	if e.quotesDSN(err) {
+		return withoutDSN(err)
 	}
-	lower := strings.ToLower(text)
-	for _, sign := range [...]string{"://", "@", "password", "passwd", "pwd", "user="} {
-		if strings.Contains(lower, sign) {
-			var op *net.OpError
-			switch {
-			case errors.As(err, &op):
-				return op.Error() // the part about the network
-			case unreachable(err):
-				return "the server cannot be reached"
-			case errors.Is(err, context.Canceled):
-				return context.Canceled.Error()
-			case errors.Is(err, context.DeadlineExceeded):
-				return context.DeadlineExceeded.Error()
-			}
-			return "the driver's message is withheld, as it may quote the DSN; errors.Unwrap has it"
-		}
-	}
-	return text
+	return err.Error()
 }
+
+// quotesDSN reports whether the text of err may hold parts of the DSN. What the engine
+// says holds none. What is left are mostly complaints about the DSN.
+func (e *engine) quotesDSN(err error) bool {
+	text := strings.ToLower(err.Error())
+	return e.codeOf(err) == "" && slices.ContainsFunc([]string{"://", "@", "password", "passwd", "pwd", "user="}, func(sign string) bool {
+		return strings.Contains(text, sign)
+	})
+}
+
+// withoutDSN describes an error whose text may quote the DSN by what it wraps.
+func withoutDSN(err error) string {
+	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &op):
+		return op.Error() // the part about the network
+	case errors.As(err, &cert):
+		return cert.Error()
+	case strings.Contains(err.Error(), noTLS): // pgx has no type for it
+		return noTLS
+	case unreachable(err):
+		return "the server cannot be reached"
+	case errors.Is(err, context.Canceled):
+		return context.Canceled.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded.Error()
+	}
+	return "the driver's message is withheld, as it may quote the DSN; errors.Unwrap has it"
+}
+
+const noTLS = "server refused TLS connection"
 
 func (e *engine) remedyOf(err error) string {
 	code := e.codeOf(err)
 	if remedy := e.remedy[code]; remedy != "" {
 		return remedy
 	}
+	var cert *tls.CertificateVerificationError
 	switch {
 	case e.primary && code == "1" && strings.Contains(err.Error(), "no such "):
 		return remedyMigrate // SQLite has one code for all mistakes in a statement
+	case code != "":
+		return ""
 	case unreachable(err):
 		return "check that the server runs and that the DSN has its address"
+	case errors.As(err, &cert), strings.Contains(err.Error(), "TLS"):
+		return "check what the DSN says about TLS (PostgreSQL: sslmode and sslrootcert; MySQL: tls)"
 	case errors.Is(err, driver.ErrBadConn):
 		return "the connection broke: check that the server runs"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return ""
+	}
+	for d := SQLite; d <= MySQL; d++ {
+		if other := d.engine(); other.name != e.name && other.code(err) != "" {
+			return fmt.Sprintf("this is what %s says: give its dialect, or open the database with a driver for %s", other.name, e.name)
+		}
+	}
+	if e.quotesDSN(err) {
+		return "check the DSN"
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func checkSQLite(ctx context.Context, conn *sql.Conn) error {
 	var journal string
 	for name, into := range map[string]any{"busy_timeout": &timeout, "journal_mode": &journal, "synchronous": &synchronous} {
 		if err := conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(into); err != nil {
-			return fmt.Errorf("PRAGMA %s: is this an SQLite database? %w", name, err)
+			return fmt.Errorf("PRAGMA %s: %w", name, err)
 		}
 	}
 	const minTimeout = 1000

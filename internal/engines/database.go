@@ -5,6 +5,7 @@ package engines
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 )
@@ -15,6 +16,9 @@ type Database struct {
 	DSN string // as the driver reads it that DatabaseOptions.Ready is given
 }
 
+// utc is so that a test that prints a time is the same everywhere.
+var utc = []string{"TZ=UTC"}
+
 // DatabaseOptions say how an SQL server is run.
 type DatabaseOptions struct {
 	// Ready connects to a DSN, by the caller's driver, and asks for an answer: this
@@ -24,6 +28,9 @@ type DatabaseOptions struct {
 	// for. They survive being killed, but not the machine. What is measured is measured
 	// without.
 	Hasty bool
+	// MaxFile is how many bytes a file of the server may have; zero: as many as the disk
+	// holds. A write that goes past it is cut short, as on a full disk.
+	MaxFile int64
 	// Args are more arguments of the server.
 	Args []string
 }
@@ -32,6 +39,10 @@ type DatabaseOptions struct {
 // given the folder; without it, the database is made anew.
 func startDatabase(ctx context.Context, dsn string, o DatabaseOptions, spec, install Spec) (*Database, error) {
 	spec.Args = slices.Concat(spec.Args, o.Args)
+	if o.MaxFile > 0 {
+		const block = 512 // is what ulimit counts in
+		spec.Args = slices.Concat([]string{"/bin/sh", "-c", `ulimit -f "$0"; exec "$@"`, fmt.Sprint(o.MaxFile / block)}, spec.Args)
+	}
 	spec.Ready = func(ctx context.Context) error { return o.Ready(ctx, dsn) }
 	err := Run(install)
 	if err == nil {

@@ -27,7 +27,7 @@ type engine struct {
 	// dsn returns the DSN of a new or shared database.
 	dsn func(tb testing.TB) string
 	// server starts a server of its own; nil: there is none.
-	server func(hasty bool, args ...string) (*servers.Database, error)
+	server func(servers.DatabaseOptions) (*servers.Database, error)
 }
 
 var engines = []engine{

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	servers "github.com/seed12c5fab1/beaker/internal/engines"
 	"github.com/seed12c5fab1/beaker/sqlstore"
 )
 
@@ -112,12 +113,12 @@ func (u *user) do(ctx context.Context, method, url string) (int, error) {
 	}
 	res, err := u.client.Do(req)
 	if err != nil {
-		return 0, nil //nolint:nilerr // the node is down, which is no answer
+		return 0, nil // the node is down, which is no answer
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		return 0, nil //nolint:nilerr // the node went down
+		return 0, nil // the node went down
 	}
 	set := res.Header.Get("Set-Cookie")
 	if u.cookie == "" {
@@ -194,7 +195,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 			Again(context.Context) error
 		}
 		if e.server != nil {
-			srv := own(t, e.server, false)
+			srv := own(t, e, servers.DatabaseOptions{})
 			server = srv
 			e.dsn = func(testing.TB) string { return srv.DSN }
 		}

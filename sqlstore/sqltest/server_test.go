@@ -15,14 +15,14 @@ import (
 	"github.com/seed12c5fab1/beaker/sqlstore"
 )
 
-// startPostgres and startMariaDB start a server. A hasty one need not survive the
-// machine.
-func startPostgres(hasty bool, args ...string) (*servers.Database, error) {
-	return servers.PostgreSQL(background(), servers.DatabaseOptions{Ready: ready("pgx"), Hasty: hasty, Args: args})
+func startPostgres(o servers.DatabaseOptions) (*servers.Database, error) {
+	o.Ready = ready("pgx")
+	return servers.PostgreSQL(background(), o)
 }
 
-func startMariaDB(hasty bool, args ...string) (*servers.Database, error) {
-	return servers.MariaDB(background(), servers.DatabaseOptions{Ready: ready("mysql"), Hasty: hasty, Args: args})
+func startMariaDB(o servers.DatabaseOptions) (*servers.Database, error) {
+	o.Ready = ready("mysql")
+	return servers.MariaDB(background(), o)
 }
 
 func ready(driver string) func(context.Context, string) error {
@@ -38,7 +38,7 @@ func ready(driver string) func(context.Context, string) error {
 
 // shared is a server for all tests that do not stop it.
 type shared struct {
-	start func(hasty bool, args ...string) (*servers.Database, error)
+	start func(servers.DatabaseOptions) (*servers.Database, error)
 	once  sync.Once
 	db    *servers.Database
 	err   error
@@ -51,7 +51,7 @@ var (
 
 func (s *shared) dsn(tb testing.TB) string {
 	tb.Helper()
-	s.once.Do(func() { s.db, s.err = s.start(true) })
+	s.once.Do(func() { s.db, s.err = s.start(servers.DatabaseOptions{Hasty: true}) })
 	if s.err != nil {
 		tb.Fatalf("the tests need the server: %v", s.err)
 	}
@@ -70,10 +70,10 @@ func (s *shared) stop() error {
 	return s.db.Remove()
 }
 
-// own returns the DSN of a server of the test's own.
-func own(tb testing.TB, start func(hasty bool, args ...string) (*servers.Database, error), hasty bool, args ...string) *servers.Database {
+// own returns a server of the test's own.
+func own(tb testing.TB, e engine, o servers.DatabaseOptions) *servers.Database {
 	tb.Helper()
-	srv, err := start(hasty, args...)
+	srv, err := e.server(o)
 	if err != nil {
 		tb.Fatalf("the tests need the server: %v", err)
 	}
@@ -92,6 +92,6 @@ func durable(tb testing.TB, e engine) func(testing.TB) string {
 	if e.server == nil {
 		return func(tb testing.TB) string { return sqlstore.SQLiteDSN(filepath.Join(tb.TempDir(), "sessions.db")) }
 	}
-	srv := own(tb, e.server, false)
+	srv := own(tb, e, servers.DatabaseOptions{})
 	return func(testing.TB) string { return srv.DSN }
 }

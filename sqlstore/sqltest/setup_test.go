@@ -53,27 +53,6 @@ func TestReadOnlyDatabaseIsNamed(t *testing.T) {
 	})
 }
 
-func TestFullDiskIsNamed(t *testing.T) {
-	p := newPlace(t, engines[0])
-	db := p.open(t)
-	db.SetMaxOpenConns(1) // the limit is one of the connection
-	s := p.storeOn(t, db)
-	rec := created(t, s, newMeta(), "k", "v")
-	mustExec(t, db, "PRAGMA max_page_count=1") // which is: no more than now
-	var err error
-	for range 1000 {
-		if err = s.Create(t.Context(), newRecord(t, newMeta(), "k", strings.Repeat("x", 4000))); err != nil {
-			break
-		}
-	}
-	if err == nil || !strings.Contains(err.Error(), "disk is full") || errors.Is(err, beaker.ErrUncertain) {
-		t.Errorf("Create on a full disk: %v", err)
-	}
-	if !sameRecord(rec, loaded(t, s, rec.Key())) {
-		t.Error("the record changed")
-	}
-}
-
 func TestNewReportsMistakes(t *testing.T) {
 	if _, err := sqlstore.New(context.Background(), nil, sqlstore.SQLite, nil); err == nil || !strings.Contains(err.Error(), "nil") {
 		t.Errorf("a nil database: %v", err)
