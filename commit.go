@@ -57,6 +57,7 @@ func (rq *request) commit(status int, d delivery) error {
 	}
 	if err != nil {
 		rq.failed = err
+		rq.m.misused(rq.parent, s.named(), err)
 		rq.m.answer(rq.w, rq.r, err)
 	}
 	return err

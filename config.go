@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -186,6 +187,7 @@ func (c *Config) check() error {
 	bad := func(field, format string, args ...any) {
 		errs = append(errs, &ConfigError{field, fmt.Sprintf(format, args...)})
 	}
+	checkNil("Store", c.Store, bad)
 	switch {
 	case c.Store == nil && c.Sealed == nil:
 		bad("Store", "is missing: give a memstore, a filestore or another store, or keep sessions in their cookies with Sealed")
@@ -226,6 +228,14 @@ func (c *Config) check() error {
 	return errors.Join(errs...)
 }
 
+// checkNil finds what Open returned with an error that nobody looked at: a pointer that
+// is nil, in an interface that is not. It would panic at the first request.
+func checkNil(field string, s Store, bad complaint) {
+	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
+		bad(field, "is a nil %T: look at the error that came with it", s)
+	}
+}
+
 type complaint func(field, format string, args ...any)
 
 func (c *Config) checkTimes(bad complaint) {
@@ -233,7 +243,7 @@ func (c *Config) checkTimes(bad complaint) {
 	case c.AbsoluteTimeout == 0:
 		c.AbsoluteTimeout = defaultAbsolute
 	case c.AbsoluteTimeout < time.Second:
-		bad("AbsoluteTimeout", "is %v: give at least a second", c.AbsoluteTimeout)
+		bad("AbsoluteTimeout", "is %v: give at least a second, such as 12 * time.Hour", c.AbsoluteTimeout)
 		c.AbsoluteTimeout = defaultAbsolute
 	case c.AbsoluteTimeout > maxAbsolute:
 		bad("AbsoluteTimeout", "must have an end: NoLimit is for IdleTimeout only")
@@ -244,7 +254,7 @@ func (c *Config) checkTimes(bad complaint) {
 		c.IdleTimeout = min(defaultIdle, c.AbsoluteTimeout)
 	case c.IdleTimeout == NoLimit:
 	case c.IdleTimeout < time.Second:
-		bad("IdleTimeout", "is %v: give at least a second, or NoLimit", c.IdleTimeout)
+		bad("IdleTimeout", "is %v: give at least a second, such as 30 * time.Minute, or NoLimit", c.IdleTimeout)
 	case c.IdleTimeout > c.AbsoluteTimeout:
 		bad("IdleTimeout", "is %v, longer than AbsoluteTimeout (%v), and would never count: shorten it, or say NoLimit", c.IdleTimeout, c.AbsoluteTimeout)
 	}

@@ -143,6 +143,9 @@ func TestNewRefuses(t *testing.T) {
 		remedy string
 	}{
 		{"no store", func(c *Config) { c.Store = nil }, "Store", "give a memstore"},
+		{"a store whose error nobody looked at", func(c *Config) { c.Store = (*sealedStore)(nil) }, "Store", "is a nil *beaker.sealedStore: look at the error"},
+		{"a revoker whose error nobody looked at", func(c *Config) { c.Store, c.Sealed = nil, &Sealed{Revoker: (*sealedStore)(nil)} }, "Sealed.Revoker", "is a nil *beaker.sealedStore"},
+		{"a bare number for a duration", func(c *Config) { c.IdleTimeout = 1800 }, "IdleTimeout", "is 1.8µs: give at least a second, such as 30 * time.Minute"},
 		{"a store and sealed", func(c *Config) { c.Sealed = &Sealed{AllowReplay: true} }, "Sealed", "either"},
 		{"no secrets", func(c *Config) { c.Secrets = nil }, "Secrets", "NewSecret"},
 		{"empty secrets", func(c *Config) { c.Secrets = &Secrets{} }, "Secrets", "NewSecret"},

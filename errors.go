@@ -56,8 +56,9 @@ var (
 	ErrNoMiddleware = errors.New("beaker: no session in this context: the handler is not wrapped by this Manager's Wrap")
 
 	// ErrCommitted means that the change needs a cookie, but the response headers
-	// have been sent. Change the session before the first Write, WriteHeader or Flush.
-	ErrCommitted = errors.New("beaker: response headers already sent")
+	// have been sent, or the request is over. Change the session before the first Write,
+	// WriteHeader or Flush.
+	ErrCommitted = errors.New("beaker: the response headers are out: change the session before the first Write, WriteHeader or Flush")
 
 	// ErrDestroyed means that the session was used after Destroy. Use Invalidate to
 	// end a session and go on with a new one.

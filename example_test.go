@@ -226,6 +226,6 @@ func ExampleSession_Err() {
 	log.SetOutput(io.Discard)
 	visit(h, "/")
 	// Output:
-	// beaker: response headers already sent
+	// beaker: the response headers are out: change the session before the first Write, WriteHeader or Flush
 	// /: hello
 }

@@ -97,18 +97,18 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 // NoLimit. Another value is refused as Set refuses one.
 func (s *Session) SetIdleTimeout(d time.Duration) {
 	if s.inUpdate {
-		s.fail(ErrInUpdate)
+		s.fail("", ErrInUpdate)
 		return
 	}
 	if s.m.cfg.NoTouch && d != NoLimit {
-		s.fail(fmt.Errorf("%w: idle %v: with Config.NoTouch it would end a session in use", ErrInvalidTimeout, d))
+		s.fail("", fmt.Errorf("%w: idle %v: with Config.NoTouch it would end a session in use", ErrInvalidTimeout, d))
 		return
 	}
 	if d < time.Second || d > NoLimit {
-		s.fail(fmt.Errorf("%w: idle %v: give at least a second, or NoLimit", ErrInvalidTimeout, d))
+		s.fail("", fmt.Errorf("%w: idle %v: give at least a second, or NoLimit", ErrInvalidTimeout, d))
 		return
 	}
-	s.change(func() { s.p.idle = d })
+	s.change("", func() { s.p.idle = d })
 }
 
 // SetAbsoluteTimeout changes the absolute timeout of this session only, counted from
@@ -118,7 +118,7 @@ func (s *Session) SetIdleTimeout(d time.Duration) {
 // refused as Set refuses one.
 func (s *Session) SetAbsoluteTimeout(d time.Duration) {
 	if s.inUpdate {
-		s.fail(ErrInUpdate)
+		s.fail("", ErrInUpdate)
 		return
 	}
 	most := maxAbsolute
@@ -129,10 +129,10 @@ func (s *Session) SetAbsoluteTimeout(d time.Duration) {
 		most = maxSealedLifetime
 	}
 	if d < time.Second || d > most {
-		s.fail(fmt.Errorf("%w: absolute %v: give at least a second and at most %v", ErrInvalidTimeout, d, most))
+		s.fail("", fmt.Errorf("%w: absolute %v: give at least a second and at most %v", ErrInvalidTimeout, d, most))
 		return
 	}
-	s.change(func() { s.p.absolute = d })
+	s.change("", func() { s.p.absolute = d })
 }
 
 // lifecycle runs f if something that needs a cookie is possible.
@@ -176,11 +176,11 @@ func (s *Session) destroy(ctx context.Context) error {
 		return ErrInUpdate
 	case s.state == stateInert:
 		err := inertError(s.cause)
-		s.failLocked(err)
+		s.failLocked("", err)
 		return err
 	case s.state == stateEnded:
 		// It lives on under a secret that this request does not have.
-		s.failLocked(ErrEnded)
+		s.failLocked("", ErrEnded)
 		return ErrEnded
 	case s.state == stateDestroyed && !s.undead:
 		return nil
@@ -198,7 +198,7 @@ func (s *Session) destroy(ctx context.Context) error {
 		}
 		if errors.Is(err, ErrEnded) { // a sealed session that another request gave a new secret
 			s.state, s.undead = stateEnded, false
-			s.failLocked(ErrEnded)
+			s.failLocked("", ErrEnded)
 			return ErrEnded
 		}
 		if err != nil {

@@ -175,8 +175,11 @@ func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handl
 	if m.revoker == nil && !m.sealed {
 		return 0, fmt.Errorf("beaker: this store does not revoke by subject: %w", errors.ErrUnsupported)
 	}
-	if err := checkSubject(subject); err != nil || subject == "" {
-		return 0, ErrInvalidSubject
+	if subject == "" {
+		return 0, fmt.Errorf("%w: it is empty: anonymous sessions have no common owner", ErrInvalidSubject)
+	}
+	if err := checkSubject(subject); err != nil {
+		return 0, err
 	}
 	keys := make([]RecordKey, len(except))
 	for i, h := range except {

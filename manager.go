@@ -32,7 +32,8 @@ type Manager struct {
 	watcher Watcher
 
 	updates keyedLocks
-	warned  atomic.Bool
+	warned  atomic.Bool // of warnUndeliverable
+	nested  atomic.Bool // of checkOuter
 
 	running context.Context // until Close
 	stop    context.CancelFunc
@@ -123,7 +124,21 @@ func StatusOf(err error) int {
 
 // Error answers a request whose session could not be loaded or changed, in the way
 // that Config.ErrorHandler says. The error's text is not shown to the client.
-func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) { m.answer(w, r, err) }
+// An error that is the application's own mistake is an [EventMisuse], since the client's
+// answer does not tell the programmer.
+func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) {
+	if !errors.Is(err, ErrNoMiddleware) { // Get has told
+		m.misused(r.Context(), Handle{}, err)
+	}
+	m.answer(w, r, err)
+}
+
+// misused tells the programmer what the client is not told.
+func (m *Manager) misused(ctx context.Context, h Handle, err error) {
+	if StatusOf(err) == http.StatusInternalServerError && !errors.Is(err, ErrCorrupt) { // that is an event of its own
+		m.observe(ctx, Event{Name: EventMisuse, Handle: h, Err: err})
+	}
+}
 
 func (m *Manager) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if m.cfg.ErrorHandler != nil {
@@ -166,6 +181,18 @@ func (m *Manager) warnUndeliverable(rq *request, st *style) {
 			"a Secure cookie was sent over plain HTTP to %.100q, and the browser will not send it back: serve HTTPS, or, for development only, name the host in Config.Cookie.InsecureHosts (nothing is wrong if a proxy in front of this server speaks HTTPS; let it set X-Forwarded-Proto)", host)})
 	}
 }
+
+// checkOuter tells, once, of a manager around this one whose cookie has the same name:
+// each takes the other's for its own, and of two cookies only one gets out.
+func (rq *request) checkOuter() {
+	for outer := rq.outer(); outer != nil; outer = outer.outer() {
+		if outer.m != rq.m && outer.m.cfg.Cookie.Name == rq.m.cfg.Cookie.Name && rq.m.nested.CompareAndSwap(false, true) {
+			rq.m.observe(rq.parent, Event{Name: EventMisuse, Err: errSameCookie})
+		}
+	}
+}
+
+var errSameCookie = errors.New("beaker: a manager around this one has the same cookie: give each a Config.Cookie.Name of its own")
 
 func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "::1" || strings.HasPrefix(host, "127.") && isIP(host)

@@ -110,6 +110,7 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 func (m *Manager) Get(ctx context.Context) (*Session, error) {
 	rq := m.request(ctx)
 	if rq == nil {
+		m.observe(ctx, Event{Name: EventMisuse, Err: ErrNoMiddleware}) // who ignores the error hears of it
 		return &Session{m: m, state: stateInert, cause: ErrNoMiddleware}, ErrNoMiddleware
 	}
 	return rq.session(ctx)
@@ -127,6 +128,7 @@ func (rq *request) session(ctx context.Context) (*Session, error) {
 		s := &Session{m: rq.m, rq: rq, ctx: ctx, sent: rq.late, finished: rq.over}
 		s.load(ctx)
 		rq.s = s
+		rq.checkOuter()
 	} else {
 		rq.s.hurry(ctx)
 	}

@@ -26,7 +26,8 @@ const (
 	EventBadValue     EventName = "session.bad_value"    // a value does not decode into the type asked for
 	EventOldSecret    EventName = "session.old_secret"   // a cookie made with a secret that is not the active one; Detail is its id
 	EventStaleProof   EventName = "session.stale_proof"  // a cookie that was replaced long ago: maybe stolen
-	EventLate         EventName = "session.late"         // a change after the headers were sent was lost
+	EventLate         EventName = "session.late"         // a change after the headers were sent was lost; Detail is the value's name
+	EventMisuse       EventName = "session.misuse"       // the application asked for what cannot be: Err says what, and the answer is 500
 	EventStoreError   EventName = "session.store_error"  // the store failed
 	EventPurge        EventName = "session.purge"        // the janitor removed expired records
 	EventCookie       EventName = "session.cookie"       // the browser will not send the cookie back
@@ -100,7 +101,7 @@ func (e EventName) level() slog.Level {
 	switch e {
 	case EventStoreError, EventCorrupt:
 		return slog.LevelError
-	case EventStaleProof, EventLate, EventBadValue, EventCookie:
+	case EventStaleProof, EventLate, EventMisuse, EventBadValue, EventCookie:
 		return slog.LevelWarn
 	case EventCreate, EventRegenerate, EventAuthenticate, EventDestroy, EventRevoke, EventReject, EventEnded:
 		return slog.LevelInfo

@@ -182,9 +182,13 @@ func newRecord(m Meta, values string) (*Record, error) {
 }
 
 func checkSubject(s string) error {
-	if len(s) > maxSubjectBytes || !utf8.ValidString(s) ||
-		strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 }) {
-		return ErrInvalidSubject
+	switch {
+	case len(s) > maxSubjectBytes:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrInvalidSubject, len(s), maxSubjectBytes)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%w: it is not UTF-8", ErrInvalidSubject)
+	case strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 }):
+		return fmt.Errorf("%w: it contains control characters", ErrInvalidSubject)
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ func (c *Config) checkSealed(bad complaint) {
 	if s.MaxBytes != 0 && s.MaxBytes < 512 || s.MaxBytes > maxCookieBytes {
 		bad("Sealed.MaxBytes", "is %d: give at least 512, and at most the %d bytes that browsers store", s.MaxBytes, maxCookieBytes)
 	}
+	checkNil("Sealed.Revoker", s.Revoker, bad)
 	switch {
 	case s.Revoker == nil && !s.AllowReplay:
 		bad("Sealed.Revoker", "is missing: give a store that remembers logouts, or say AllowReplay: true if a copied cookie may go on working after logout")

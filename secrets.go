@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -125,6 +126,9 @@ const maxSecretsFile = 64 << 10
 
 func readPrivateFile(path string) (string, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w: write what NewSecret returns into it, readable by its owner only (mode 0600), the same on every node", err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -193,14 +197,14 @@ func parseRing(text string) (*ring, error) {
 func parseSecret(fields []string) (*secret, error) {
 	id, text, ok := strings.Cut(fields[0], ":")
 	if !ok {
-		return nil, errors.New("want ID:KEY")
+		return nil, errors.New("want ID:KEY, as NewSecret makes it (a passphrase will not do)")
 	}
 	if id == "" || len(id) > 64 || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, errors.New("the id must be 1 to 64 printable characters")
 	}
 	key, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
 	if err != nil {
-		return nil, errors.New("the key is not base64url: make one with NewSecret")
+		return nil, errors.New("the key is not base64url, which has - and _ in place of + and /: make one with NewSecret")
 	}
 	if err := checkStrength(key); err != nil {
 		return nil, err

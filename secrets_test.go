@@ -237,7 +237,7 @@ func TestSecretsFromFileWantsAPrivateFile(t *testing.T) {
 
 func TestSecretsFromFileRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := SecretsFromFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := SecretsFromFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "write what NewSecret returns into it") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	if _, err := SecretsFromFile(dir); err == nil {

@@ -255,20 +255,20 @@ func (s *Session) Has(name string) bool {
 // an error page, since the handler meant to save something and could not.
 func (s *Session) Set(name string, value any) {
 	if err := checkName(name); err != nil {
-		s.fail(err)
+		s.fail(name, err)
 		return
 	}
 	data, err := s.codec().Encode(value)
 	if err != nil {
-		s.fail(&EncodeError{Name: name, Err: err})
+		s.fail(name, &EncodeError{Name: name, Err: err})
 		return
 	}
-	s.change(func() { s.p.put(name, data) })
+	s.change(name, func() { s.p.put(name, data) })
 }
 
 // Delete removes a value.
 func (s *Session) Delete(name string) {
-	s.change(func() {
+	s.change(name, func() {
 		if _, ok := s.rawLocked(name); ok {
 			s.p.drop(name)
 		}
@@ -278,7 +278,7 @@ func (s *Session) Delete(name string) {
 // Clear removes all values, flashes included. It does not end the session: for a
 // logout use Destroy.
 func (s *Session) Clear() {
-	s.change(func() { s.p.clear, s.p.set, s.p.remove = true, nil, nil })
+	s.change("", func() { s.p.clear, s.p.set, s.p.remove = true, nil, nil })
 }
 
 // Pop returns a value and removes it, in this request's view: of two requests that
@@ -318,7 +318,7 @@ func (s *Session) All() iter.Seq2[string, any] {
 func (s *Session) AddFlash(v any) {
 	data, err := s.codec().Encode(v)
 	if err != nil {
-		s.fail(&EncodeError{Name: "flash", Err: err})
+		s.fail("flash", &EncodeError{Name: "flash", Err: err})
 		return
 	}
 	// Sorted by name is sorted by time; the random bytes keep two requests of one
@@ -326,7 +326,7 @@ func (s *Session) AddFlash(v any) {
 	var id [14]byte
 	binary.BigEndian.PutUint64(id[:], uint64(s.m.now()))
 	_, _ = rand.Read(id[10:]) // never fails: crypto/rand crashes the program instead
-	s.change(func() {
+	s.change("flash", func() {
 		s.flashes++
 		binary.BigEndian.PutUint16(id[8:], s.flashes)
 		s.p.put(flashPrefix+string(id[:]), data)
@@ -362,11 +362,11 @@ func (s *Session) Err() error {
 	return s.err
 }
 
-// change runs f if the session can be written.
-func (s *Session) change(f func()) {
+// change runs f, which changes the value of that name, if the session can be written.
+func (s *Session) change(name string, f func()) {
 	s.mu.Lock()
 	if err := s.writable(); err != nil {
-		s.failLocked(err)
+		s.failLocked(name, err)
 		s.mu.Unlock()
 		return
 	}
@@ -392,25 +392,25 @@ func (s *Session) writable() error {
 
 func inertError(cause error) error { return fmt.Errorf("%w: %w", ErrInert, cause) }
 
-func (s *Session) fail(err error) {
+func (s *Session) fail(name string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failLocked(err)
+	s.failLocked(name, err)
 }
 
-func (s *Session) failLocked(err error) {
+func (s *Session) failLocked(name string, err error) {
 	if s.err == nil {
 		s.err = err
 	}
 	if s.sent {
 		// The response cannot tell any more, so somebody else must.
-		s.m.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Err: err})
+		s.m.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Detail: name, Err: err})
 	}
 }
 
 // Save marks the session to be saved at the end of the request. With SaveOnChange it
 // is only needed to keep a new session that is empty.
-func (s *Session) Save() { s.change(func() { s.p.save = true }) }
+func (s *Session) Save() { s.change("", func() { s.p.save = true }) }
 
 // Revert drops everything that is pending, and the error with it. What Persist,
 // Destroy, Invalidate or Update did stays done.
@@ -593,6 +593,13 @@ func (s *Session) attributes() *CookieAttributes {
 }
 
 var errDetached = errors.New("beaker: not possible on a session from Lookup: it has no response to send a cookie with")
+
+// named returns what names the session, or the zero Handle if nothing does yet.
+func (s *Session) named() Handle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Handle(s.key)
+}
 
 func (s *Session) text() string {
 	s.mu.Lock()

@@ -175,7 +175,9 @@ func openDir(dir string, o Options) (_ fileSystem, err error) {
 	if dir == "" {
 		return nil, errors.New("filestore: open: no directory given: name the one that the sessions go to")
 	}
-	if err := mkdirAll(dir, !o.NoSync); err != nil {
+	if err := mkdirAll(dir, !o.NoSync); errors.Is(err, fs.ErrNotExist) { // what failed says of it is true of an open store only
+		return nil, fmt.Errorf("filestore: make directory: %w", err)
+	} else if err != nil {
 		return nil, failed("make directory", err)
 	}
 	root, err := os.OpenRoot(dir)

@@ -97,3 +97,15 @@ func TestMethodsFailAfterCloseAndWithADoneContext(t *testing.T) {
 		t.Errorf("Close again: %v", err)
 	}
 }
+
+// What helps when the directory goes away later would mislead whoever cannot make it.
+func TestOpenDoesNotSpeakOfADirectoryThatWasRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "link", "sessions")
+	if err := os.Symlink("nowhere", filepath.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := filestore.Open(dir, nil)
+	if err == nil || strings.Contains(err.Error(), "was removed") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -68,6 +68,12 @@ func TestMistakesOfTheApplicationFailItsTest(t *testing.T) {
 				s.Set("late", true)
 			}
 		}},
+		{"a value that does not encode", beaker.EventMisuse, func(m *beaker.Manager) http.HandlerFunc {
+			return func(_ http.ResponseWriter, r *http.Request) {
+				s, _ := m.Get(r.Context())
+				s.Set("f", func() {})
+			}
+		}},
 		{"a value of another type", beaker.EventBadValue, func(m *beaker.Manager) http.HandlerFunc {
 			return func(_ http.ResponseWriter, r *http.Request) {
 				s, _ := m.Get(r.Context())
@@ -211,6 +217,7 @@ func TestInSessionFailsIfTheSessionCannotBeLoadedOrSaved(t *testing.T) {
 			failing := &fakeT{}
 			wantFailure(t, failing.run(func() {
 				env := sessiontest.New(failing)
+				env.Events.Allow(beaker.EventMisuse) // it would be told twice
 				b := env.Browser(app(env.Sessions))
 				env.SignIn(b, "fred")
 				if row.op != sessiontest.OpAny {

@@ -70,12 +70,12 @@ func (e *Events) Allow(names ...beaker.EventName) {
 }
 
 // mistakes are the events that no client and no store can cause: the application lost
-// a change, reads a value as another type than it wrote, or sets a cookie that no
-// browser returns.
-var mistakes = []beaker.EventName{beaker.EventLate, beaker.EventBadValue, beaker.EventCookie}
+// a change, asked for what cannot be, reads a value as another type than it wrote, or
+// sets a cookie that no browser returns.
+var mistakes = []beaker.EventName{beaker.EventLate, beaker.EventMisuse, beaker.EventBadValue, beaker.EventCookie}
 
 // Check fails the test if there was an event that shows a mistake of the application
-// (beaker.EventLate, EventBadValue or EventCookie) and was not allowed. It looks at
+// (beaker.EventLate, EventMisuse, EventBadValue or EventCookie) and was not allowed. It looks at
 // what is recorded, so not at what Reset has forgotten.
 func (e *Events) Check(t testing.TB) {
 	t.Helper()
