@@ -42,7 +42,7 @@ func (a *attempt) make(ctx context.Context, h held, next *beaker.Record) (done b
 			}
 		}
 		if !from.has(a.key) {
-			return false, beaker.ErrNotFound
+			return false, s.over(ctx, opApply, h)
 		}
 	}
 	switch {
@@ -60,10 +60,29 @@ func (a *attempt) make(ctx context.Context, h held, next *beaker.Record) (done b
 	if done, err := a.swap(ctx, h, next); err != nil || !done {
 		return false, err
 	}
-	if was != "" && was != is {
-		err = s.leave(ctx, opApply, was, from, a.key, now)
+	if was == "" || was == is {
+		return true, nil
 	}
-	return err == nil, err
+	if err := s.leave(ctx, opApply, was, from, a.key, now); err != nil {
+		return false, err
+	}
+	return true, a.stays(ctx, is)
+}
+
+// stays sees that a session which has gone from one subject to another was not ended
+// meanwhile as the other's: then it does not succeed after that.
+func (a *attempt) stays(ctx context.Context, subject string) error {
+	if subject == "" {
+		return nil
+	}
+	r, err := a.s.roster(ctx, opApply, subject)
+	switch {
+	case err != nil:
+		return a.s.uncertain(ctx, opApply, err)
+	case !r.has(a.key):
+		return a.s.endAgain(ctx, opApply, a.key, beaker.ErrRevoked)
+	}
+	return nil
 }
 
 // swap replaces an item if it is still the one that h was read from.

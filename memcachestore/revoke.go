@@ -30,13 +30,17 @@ func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Mil
 		return 0, err
 	}
 	// All that were ever struck off, also by a try whose answer was lost.
-	struck := map[beaker.RecordKey]bool{}
+	var struck []beaker.RecordKey
+	seen := map[beaker.RecordKey]bool{}
 	err = s.changeRoster(ctx, opRevoke, subject, r, at, func(r roster) ([]byte, error) {
 		b := r.without(subject, at, func(key beaker.RecordKey) bool {
 			if slices.Contains(except, key) {
 				return false
 			}
-			struck[key] = true
+			if !seen[key] {
+				seen[key] = true
+				struck = append(struck, key)
+			}
 			return true
 		})
 		if at > (roster{raw: b}).revoked() {
@@ -47,11 +51,7 @@ func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Mil
 	if err != nil {
 		return 0, err
 	}
-	keys := make([]beaker.RecordKey, 0, len(struck))
-	for key := range struck {
-		keys = append(keys, key)
-	}
-	for batch := range slices.Chunk(keys, revokeBatch) {
+	for batch := range slices.Chunk(struck, revokeBatch) {
 		n += s.endAll(ctx, subject, batch)
 	}
 	return n, nil

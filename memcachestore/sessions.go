@@ -82,15 +82,29 @@ func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record,
 
 // load is fetch for a session that counts: one of a subject must be in its roster.
 func (s *Store) load(ctx context.Context, key beaker.RecordKey) (held, error) {
-	h, err := s.fetch(ctx, opLoad, key)
-	if err != nil || h.rec.Subject() == "" {
-		return h, err
+	for {
+		h, err := s.fetch(ctx, opLoad, key)
+		if err != nil || h.rec.Subject() == "" {
+			return h, err
+		}
+		r, err := s.roster(ctx, opLoad, h.rec.Subject())
+		if err != nil || r.has(key) {
+			return h, err
+		}
+		if err := s.over(ctx, opLoad, h); err != nil {
+			return held{}, err
+		}
 	}
-	r, err := s.roster(ctx, opLoad, h.rec.Subject())
-	if err == nil && !r.has(key) {
+}
+
+// over is ErrNotFound if a session is what it was before its subject's roster was found
+// not to name it. Otherwise it may have left the subject between the two.
+func (s *Store) over(ctx context.Context, op string, h held) error {
+	now, err := s.fetch(ctx, op, h.rec.Key())
+	if err == nil && now.cas == h.cas {
 		err = beaker.ErrNotFound
 	}
-	return h, err
+	return err
 }
 
 // Apply implements [beaker.Store]. It takes one round trip if Change.Base was loaded by
