@@ -6,9 +6,11 @@ FUZZTIME ?= 10m
 # The mutants to run: a regular expression that matches file names. JOBS run at once.
 MUTANTS  ?= .
 JOBS     ?= 2
+# What "make bench" is told: -short, -run 'memory/', -rounds 3, -parts http; see -help.
+BENCH    ?=
 
 # Debian packages with the servers and browsers that tests start.
-APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography
+APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography redis-server python3-redis python3-waitress wrk
 
 GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 
@@ -16,7 +18,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help test setup format vet rules api-check unit isolated fips guarantees-check lint \
-	fmt api guarantees soak fuzz mutants clean FORCE
+	fmt api guarantees soak fuzz mutants bench clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,8 +74,14 @@ fuzz: build/bin/gate ## all fuzz targets for FUZZTIME each (10m)
 mutants: build/bin/mutants ## break each promise on purpose and see its test fail; MUTANTS=regexp picks some
 	@build/bin/mutants -run "$(MUTANTS)" -j $(JOBS)
 
+bench: setup build/bin/bench ## measure everything beside floors and peers, in 12 minutes; BENCH='-run memory' for a part
+	@build/bin/bench -o build/bench $(BENCH)
+
 clean: ## remove what was built here; the tools stay in the user's cache
 	rm -rf build
+
+build/bin/bench: FORCE
+	@$(GO) build -o $@ ./bench
 
 build/bin/%: FORCE
 	@$(GO) build -o $@ ./internal/ci/$*
