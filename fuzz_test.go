@@ -50,6 +50,7 @@ func (o *outcomes) count(err error) {
 	}
 }
 
+//beaker:decodes ParseRecord sound checkValues cutString uvarint findValue eachValue countValues newRecord
 func FuzzParseRecord(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -105,6 +106,7 @@ func useRecord(t *testing.T, rec *Record) {
 	}
 }
 
+//beaker:decodes RestoreRecord checkValues newRecord checkSubject
 func FuzzRestoreRecord(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, key, proof, prev []byte, version uint64, created, touched, idle, absolute, authAt, until, rotatedAt int64, subject string, cookie, values []byte) {
@@ -142,6 +144,7 @@ func FuzzRestoreRecord(f *testing.F) {
 	})
 }
 
+//beaker:decodes CookieAttributes.UnmarshalBinary CookieAttributes.problems Expiry.lifetime setCookie
 func FuzzCookieAttributes(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -169,6 +172,7 @@ func FuzzCookieAttributes(f *testing.F) {
 	})
 }
 
+//beaker:decodes tokens.open ring.find
 func FuzzOpenToken(f *testing.F) {
 	o := countOutcomes(f)
 	var g goldenToken
@@ -200,6 +204,7 @@ func FuzzOpenToken(f *testing.F) {
 	})
 }
 
+//beaker:decodes ParseSecrets parseRing parseSecret checkStrength regular
 func FuzzParseSecrets(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -227,6 +232,7 @@ func FuzzParseSecrets(f *testing.F) {
 	})
 }
 
+//beaker:decodes ParseHandle Handle.UnmarshalText
 func FuzzParseHandle(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -244,6 +250,7 @@ func FuzzParseHandle(f *testing.F) {
 	})
 }
 
+//beaker:decodes JSON.Decode plainJSON isInteger decodeAny numbers takesNull
 func FuzzJSONDecode(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, data string) {
@@ -331,6 +338,7 @@ func sameJSON(got, want any) bool {
 	return got == want
 }
 
+//beaker:decodes Merge mergeValues joinValues join Record.rotatedTo
 func FuzzMerge(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, program []byte) { o.count(checkMerge(t, &choices{program})) })
@@ -706,6 +714,8 @@ func writeSeeds(t *testing.T) {
 	} {
 		seed("FuzzJSONDecode", fmt.Sprintf("seed-%02d", i), text)
 	}
+
+	writeHostileSeeds(t, seed)
 
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for i := range 24 {

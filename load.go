@@ -30,17 +30,15 @@ func (s *Session) load(ctx context.Context) {
 		s.fresh = true
 		return
 	}
+	for _, c := range found[1:n] {
+		if c.sid != found[0].sid {
+			s.loadTheLivingOne(ctx, found[:n])
+			return
+		}
+	}
 	s.cred, s.hasSID = found[0], true
 	s.key = s.m.hash.recordKey(&s.cred.sid)
-
-	op := s.loading.start(ctx, s.m.cfg.StoreTimeout)
-	rec, err := s.store.Load(op, s.key)
-	op.stop()
-	if err == nil && rec.key != s.key {
-		// A driver that hands one query another's row must not sign anybody in as
-		// somebody else (CVE-2025-47907).
-		err = fmt.Errorf("%w: the store returned the record of another key", ErrCorrupt)
-	}
+	rec, err := s.fetch(s.loading.start(ctx, s.m.cfg.StoreTimeout))
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrNotFound):
@@ -58,15 +56,73 @@ func (s *Session) load(ctx context.Context) {
 		s.fails(ctx, err)
 		return
 	}
-	switch {
-	case rec.Expired(s.now):
-		s.stranger(ctx, ReasonExpired)
-		return
-	case s.m.cfg.Secrets.rejects(rec):
-		s.stranger(ctx, ReasonIssuedBefore)
+	if why := s.over(rec); why != "" {
+		s.stranger(ctx, why)
 		return
 	}
 	s.admit(ctx, rec, found[:n])
+}
+
+// fetch loads the record of s.key.
+func (s *Session) fetch(op *opContext) (*Record, error) {
+	defer op.stop()
+	rec, err := s.store.Load(op, s.key)
+	if err == nil && rec.key != s.key {
+		// A driver that hands one query another's row must not sign anybody in as
+		// somebody else (CVE-2025-47907).
+		err = fmt.Errorf("%w: the store returned the record of another key", ErrCorrupt)
+	}
+	return rec, err
+}
+
+// over returns why a record no longer counts.
+func (s *Session) over(rec *Record) Reason {
+	switch {
+	case rec.Expired(s.now):
+		return ReasonExpired
+	case s.m.cfg.Secrets.rejects(rec):
+		return ReasonIssuedBefore
+	}
+	return ""
+}
+
+// loadTheLivingOne is load for a browser that sent genuine cookies of several sessions:
+// under a name without __Host-, one may be left over from another path or domain. If all
+// sessions but one have ended, that one counts; which of two living ones is whose nobody
+// can tell (RFC 6265bis, 4.2.2).
+func (s *Session) loadTheLivingOne(ctx context.Context, found []credential) {
+	var rec *Record
+	var its []credential
+	living := 0
+	for i := range found {
+		sid := found[i].sid
+		if slices.ContainsFunc(found[:i], func(c credential) bool { return c.sid == sid }) {
+			continue
+		}
+		s.key = s.m.hash.recordKey(&sid)
+		r, err := s.fetch(new(opContext).start(ctx, s.m.cfg.StoreTimeout))
+		switch {
+		case errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt):
+			continue
+		case err != nil:
+			s.fails(ctx, err)
+			return
+		case s.over(r) != "":
+			continue
+		}
+		same := slices.DeleteFunc(slices.Clone(found), func(c credential) bool { return c.sid != sid })
+		if status, _ := s.bestOf(r, same); status != ProofDead {
+			rec, its = r, same
+			living++
+		}
+	}
+	s.key = RecordKey{}
+	if living != 1 {
+		s.stranger(ctx, ReasonAmbiguous)
+		return
+	}
+	s.key, s.hasSID = rec.key, true
+	s.admit(ctx, rec, its)
 }
 
 // fails makes the session inert.
@@ -77,18 +133,24 @@ func (s *Session) fails(ctx context.Context, err error) {
 	}
 }
 
-// admit compares the proofs.
-func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
-	best := ProofDead
+// bestOf compares the proofs of genuine tokens of one session with its record.
+func (s *Session) bestOf(rec *Record, found []credential) (best ProofStatus, at int) {
 	for i := range found {
-		proof := s.m.hash.recordProof(&found[i])
-		if status := rec.CheckProof(proof, s.now); i == 0 || status > best {
-			best, s.cred, s.proof = status, found[i], proof
+		if status := rec.CheckProof(s.m.hash.recordProof(&found[i]), s.now); status > best {
+			best, at = status, i
 		}
 	}
 	if r := rec.rot; best == ProofDead && r != nil && s.now < max(r.at, r.until)+inFlight {
 		best = ProofReplaced // genuine, and replaced more than once within a moment
 	}
+	return best, at
+}
+
+// admit makes rec the session if one of the tokens has the right to it.
+func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
+	best, at := s.bestOf(rec, found)
+	s.cred = found[at]
+	s.proof = s.m.hash.recordProof(&s.cred)
 	switch best {
 	case ProofReplaced:
 		// It was in flight while the session got a new secret, perhaps by a sign-in. Any
@@ -141,8 +203,7 @@ func (s *Session) stranger(ctx context.Context, why Reason) {
 	s.owed = cookieNone
 }
 
-// candidates returns the genuine tokens among the request's cookies. They name one
-// session, or it returns why there is none.
+// candidates returns the genuine tokens among the request's cookies, or why there is none.
 func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reason) {
 	style := s.m.style(s.rq.r)
 	cookies, why := s.cookies(style)
@@ -162,9 +223,6 @@ func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reas
 			}
 			continue
 		}
-		if n > 0 && cred.sid != found[0].sid {
-			return found, 0, ReasonAmbiguous
-		}
 		found[n] = cred
 		n++
 	}
@@ -172,80 +230,6 @@ func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reas
 		why = ""
 	}
 	return found, n, why
-}
-
-// loadSealed opens the session that the cookie holds.
-func (s *Session) loadSealed(ctx context.Context) {
-	style := s.m.style(s.rq.r)
-	s.sealed = &sealedStore{m: s.m, style: style}
-	s.store = s.sealed
-	rec, cred, why := s.openSealed(style)
-	if rec == nil {
-		s.stranger(ctx, why)
-		return
-	}
-	s.cred, s.hasSID, s.key, s.proof = *cred, true, rec.key, rec.proof
-	switch {
-	case rec.created > s.now+maxSkew || rec.touched > s.now+maxSkew:
-		s.stranger(ctx, ReasonFuture)
-		return
-	case rec.Expired(s.now):
-		s.stranger(ctx, ReasonExpired)
-		return
-	case s.m.cfg.Secrets.rejects(rec):
-		s.stranger(ctx, ReasonIssuedBefore)
-		return
-	}
-	s.sealed.rec, s.sealed.sid = rec, cred.sid
-	op := s.loading.start(ctx, s.m.cfg.StoreTimeout)
-	_, err := s.sealed.Load(op, rec.key)
-	op.stop()
-	switch {
-	case err == nil:
-		s.begin(ctx, rec)
-	case errors.Is(err, errRecentlyRevoked):
-		s.state = stateEnded
-		s.m.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonRevoked})
-	case errors.Is(err, ErrNotFound):
-		s.sealed.rec = nil
-		s.stranger(ctx, ReasonRevoked)
-	default:
-		s.fails(ctx, err)
-	}
-}
-
-func (s *Session) openSealed(st *style) (rec *Record, cred *credential, why Reason) {
-	cookies, why := s.cookies(st)
-	for _, c := range cookies {
-		reason := ReasonMalformed // one session has one spelling: no quotes
-		var payload []byte
-		var by *secret
-		stale := false
-		if !c.Quoted {
-			payload, by, stale, reason = st.sealer.open(c.Value, s.now.Time())
-		}
-		if reason != "" {
-			if why == "" {
-				why = reason
-			}
-			continue
-		}
-		r, cr, err := parsePayload(payload, s.m.hash)
-		switch {
-		case err != nil:
-			why = ReasonUndecodable
-			continue
-		case rec != nil && r.key != rec.key:
-			return nil, nil, ReasonAmbiguous
-		case rec != nil && r.version <= rec.version:
-			continue // the same session twice: the newer state counts
-		}
-		if stale {
-			cr.old = by.id
-		}
-		rec, cred = r, cr
-	}
-	return rec, cred, why
 }
 
 // cookies returns the cookies that may be ours.

@@ -223,7 +223,7 @@ func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
 	defer op.stop()
 	now := m.now()
 	until := now.Add(max(m.cfg.AbsoluteTimeout, maxSealedLifetime)) + maxSkew
-	err := m.revoked.endKey(op, RecordKey(h), now, until, markLogout)
+	err := m.revoked.endKey(op, RecordKey(h), now, until, markLogout, true)
 	if errors.Is(err, ErrEnded) {
 		return ErrNotFound
 	}

@@ -24,7 +24,7 @@ const (
 	EventEnded        EventName = "session.ended"        // a change came too late: the session was gone
 	EventCorrupt      EventName = "session.corrupt"      // a record does not decode
 	EventBadValue     EventName = "session.bad_value"    // a value does not decode into the type asked for
-	EventOldSecret    EventName = "session.old_secret"   // a cookie made with a secret that is not the active one; Detail is its id
+	EventOldSecret    EventName = "session.old_secret"   // a cookie made with a secret that is being replaced; Detail is its id
 	EventStaleProof   EventName = "session.stale_proof"  // a cookie that was replaced long ago: maybe stolen
 	EventLate         EventName = "session.late"         // a change after the headers were sent was lost; Detail is the value's name
 	EventMisuse       EventName = "session.misuse"       // the application asked for what cannot be: Err says what, and the answer is 500

@@ -40,31 +40,52 @@ func (r *revocations) key(label, what string) RecordKey {
 	return sha256.Sum256([]byte(frame(label, r.m.cfg.App, what)))
 }
 
-// check returns nil if rec was not revoked, or only by the rotation to next, ErrNotFound if it was, and the store's
-// error if that cannot be known.
-func (r *revocations) check(ctx context.Context, rec *Record, next Proof) error {
+// check returns nil if rec was not revoked, or only by the rotation to next, ErrNotFound
+// if it was, and the store's error if that cannot be known. The subject's epoch, as it
+// is now, is for a session that goes on under a new sid.
+func (r *revocations) check(ctx context.Context, rec *Record, ep epoch, next Proof) (now epoch, err error) {
 	if r.store == nil {
-		return nil
+		return ep, nil
 	}
 	switch mark, err := r.load(ctx, r.key(labelEnded, string(rec.key[:]))); {
 	case err != nil:
-		return err
+		return ep, err
 	case mark != nil && !next.IsZero() && mark.proof.equal(next):
 		// This very rotation, of which the acknowledgement was lost.
 	case mark != nil && r.m.now() < mark.created+inFlight:
-		return errRecentlyRevoked
+		return ep, errRecentlyRevoked
 	case mark != nil:
-		return ErrNotFound
+		return ep, ErrNotFound
 	}
 	if rec.subject == "" {
-		return nil
+		return ep, nil
 	}
-	if err := r.checkSubject(ctx, rec); errors.Is(err, ErrRevoked) {
-		return ErrNotFound
-	} else if err != nil {
-		return err
+	switch mark, err := r.loadSubject(ctx, rec.subject); {
+	case err != nil:
+		return ep, err
+	case mark == nil || mark.epoch == ep || mark.spares(rec.key, ep):
+		if mark != nil {
+			ep = mark.epoch
+		}
+		return ep, nil
 	}
-	return nil
+	return ep, ErrNotFound
+}
+
+// signIn returns the epoch of a session that signs rec's subject in, or ErrRevoked if
+// the subject was revoked since the sign-in began.
+func (r *revocations) signIn(ctx context.Context, rec *Record) (epoch, error) {
+	if r.store == nil || rec.subject == "" {
+		return epoch{}, nil
+	}
+	mark, err := r.loadSubject(ctx, rec.subject)
+	switch {
+	case err != nil || mark == nil:
+		return epoch{}, err
+	case rec.authAt <= mark.at:
+		return epoch{}, ErrRevoked
+	}
+	return mark.epoch, nil
 }
 
 // load returns a mark that still counts, or nil.
@@ -82,69 +103,104 @@ func (r *revocations) load(ctx context.Context, key RecordKey) (*Record, error) 
 	return mark, nil
 }
 
-const (
-	markAt     = "at"     // the time of the revocation, 8 bytes
-	markExcept = "except" // who is spared: keys of 32 bytes, each with a time of 8
-)
+// An epoch of a subject lasts from one revocation to the next. It is drawn by the
+// revocation, and kept by each session that signs in during it; the zero epoch is the one
+// before the first. A session is revoked when the epoch is another one than its own,
+// whatever the clocks say: that of the node where it signed in may have been ahead.
+type epoch [8]byte
 
-const sparedBytes = 32 + 8
-
-// spared finds a key among those that the last revocation spared. A sign-in at or
-// before since fell to an earlier one, which did not spare it, and stays revoked.
-func spared(except string, key RecordKey) (since Millis, ok bool) {
-	for ; len(except) >= sparedBytes; except = except[sparedBytes:] {
-		if except[:32] == string(key[:]) {
-			return millisOf(except[32:sparedBytes]), true
-		}
-	}
-	return 0, false
+func newEpoch() (e epoch) {
+	_, _ = rand.Read(e[:]) // never fails: crypto/rand crashes the program instead
+	return e
 }
 
-// sparing returns the values of a mark that follows upon old, which may be nil.
-func sparing(at Millis, except []RecordKey, old *Record) []Value {
-	var last Millis
-	var before string
-	if old != nil {
-		if was, _ := old.Lookup(markAt); len(was) == 8 {
-			last = millisOf(was)
+// subjectMark is the last revocation of a subject.
+type subjectMark struct {
+	at    Millis // a sign-in that began then or before, and is not over, is refused
+	epoch epoch
+	// except is who was spared: keys of 32 bytes, each with the epoch that counts for
+	// it, the one that was current before.
+	except string
+}
+
+const (
+	markAt     = "at"
+	markEpoch  = "epoch"
+	markExcept = "except"
+
+	sparedBytes = 32 + len(epoch{})
+)
+
+func (m *subjectMark) values() []Value {
+	return []Value{
+		{markAt, binary.BigEndian.AppendUint64(nil, uint64(m.at))}, {markEpoch, m.epoch[:]}, {markExcept, []byte(m.except)},
+	}
+}
+
+// parseSubjectMark refuses what values would not have written: it must not be taken for
+// "not revoked".
+func parseSubjectMark(rec *Record) (*subjectMark, error) {
+	at, ok1 := rec.Lookup(markAt)
+	ep, ok2 := rec.Lookup(markEpoch)
+	except, ok3 := rec.Lookup(markExcept)
+	if !ok1 || !ok2 || !ok3 || rec.Len() != 3 || len(at) != 8 || len(ep) != len(epoch{}) || len(except)%sparedBytes != 0 {
+		return nil, fmt.Errorf("%w: revocation of a subject", ErrCorrupt)
+	}
+	m := &subjectMark{except: except, epoch: epoch([]byte(ep))}
+	n := binary.BigEndian.Uint64([]byte(at))
+	if n > uint64(maxMillis) || m.epoch == (epoch{}) {
+		return nil, fmt.Errorf("%w: revocation of a subject", ErrCorrupt)
+	}
+	m.at = Millis(n)
+	return m, nil
+}
+
+// sparedAt returns the epoch that counts for a key that was spared.
+func (m *subjectMark) sparedAt(key RecordKey) (ep epoch, ok bool) {
+	for rest := m.except; len(rest) >= sparedBytes; rest = rest[sparedBytes:] {
+		if rest[:32] == string(key[:]) {
+			return epoch([]byte(rest[32:sparedBytes])), true
 		}
-		before, _ = old.Lookup(markExcept)
-		at = max(at, last) // a node whose clock is ahead may have been here
+	}
+	return epoch{}, false
+}
+
+func (m *subjectMark) spares(key RecordKey, ep epoch) bool {
+	at, ok := m.sparedAt(key)
+	return ok && at == ep
+}
+
+// following returns the mark of a revocation that follows upon old, which may be nil.
+// Spared is who was not revoked before: an earlier revocation that did not spare a
+// session is not undone by one that does.
+func following(at Millis, except []RecordKey, old *subjectMark) *subjectMark {
+	m := &subjectMark{at: at, epoch: newEpoch()}
+	var last epoch
+	if old != nil {
+		last = old.epoch
+		m.at = max(at, old.at) // a node whose clock is ahead may have been here
 	}
 	var kept []byte
 	for _, k := range except {
-		since, ok := spared(before, k)
-		if !ok {
-			since = last
+		ep := last
+		if old != nil {
+			if before, ok := old.sparedAt(k); ok {
+				ep = before
+			}
 		}
-		kept = binary.BigEndian.AppendUint64(append(kept, k[:]...), uint64(since))
+		kept = append(append(kept, k[:]...), ep[:]...)
 	}
-	return []Value{{markAt, binary.BigEndian.AppendUint64(nil, uint64(at))}, {markExcept, kept}}
+	m.except = string(kept)
+	return m
 }
 
-func millisOf(b string) Millis { return Millis(binary.BigEndian.Uint64([]byte(b))) }
-
-// checkSubject returns ErrRevoked if rec signed in before its subject was revoked.
-func (r *revocations) checkSubject(ctx context.Context, rec *Record) error {
-	if r.store == nil {
-		return nil
-	}
-	mark, err := r.load(ctx, r.key(labelSubject, rec.subject))
+// loadSubject returns the last revocation of a subject if it still counts, or nil.
+func (r *revocations) loadSubject(ctx context.Context, subject string) (*subjectMark, error) {
+	mark, err := r.load(ctx, r.key(labelSubject, subject))
 	if err != nil || mark == nil {
-		return err
+		return nil, err
 	}
-	at, ok := mark.Lookup(markAt)
-	if !ok || len(at) != 8 {
-		return fmt.Errorf("%w: revocation of a subject", ErrCorrupt)
-	}
-	if rec.authAt > Millis(binary.BigEndian.Uint64([]byte(at))) {
-		return nil
-	}
-	except, _ := mark.Lookup(markExcept)
-	if since, ok := spared(except, rec.key); ok && rec.authAt > since {
-		return nil
-	}
-	return ErrRevoked
+	return parseSubjectMark(mark)
 }
 
 // end revokes one session. That there is a mark already is success only if it says the
@@ -155,17 +211,24 @@ func (r *revocations) end(ctx context.Context, rec *Record, now Millis, why Proo
 		return ErrNotRevocable
 	}
 	// Another node's clock may be behind: there the session lives a little longer.
-	return r.endKey(ctx, rec.key, now, rec.abs+maxSkew, why)
+	// Anybody can begin and end anonymous sessions without end; their marks may be evicted
+	// by a bounded store, or it would be full of them and refuse everybody's logout.
+	return r.endKey(ctx, rec.key, now, rec.abs+maxSkew, why, rec.subject != "")
 }
 
-func (r *revocations) endKey(ctx context.Context, key RecordKey, now, until Millis, why Proof) error {
+// endKey revokes the session under key; kept says that the mark must not be evicted.
+func (r *revocations) endKey(ctx context.Context, key RecordKey, now, until Millis, why Proof, kept bool) error {
 	if until <= now {
 		return nil
 	}
-	mark, err := newRecord(Meta{
+	meta := Meta{
 		Key: r.key(labelEnded, string(key[:])), Proof: why, Version: 1, Created: now, Touched: now,
-		Idle: NoLimit, Absolute: until, Subject: markSubject(), AuthenticatedAt: now,
-	}, noValues)
+		Idle: NoLimit, Absolute: until,
+	}
+	if kept {
+		meta.Subject, meta.AuthenticatedAt = markSubject(), now
+	}
+	mark, err := newRecord(meta, noValues)
 	if err != nil {
 		return err
 	}
@@ -198,7 +261,7 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 		mark, err := NewRecord(Meta{
 			Key: key, Proof: markLogout, Version: 1, Created: at, Touched: at, Idle: NoLimit, Absolute: until,
 			Subject: markSubject(), AuthenticatedAt: at,
-		}, sparing(at, except, nil))
+		}, following(at, except, nil).values())
 		if err != nil {
 			return err
 		}
@@ -217,8 +280,12 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 			return err
 		}
 		if err == nil {
+			was, err := parseSubjectMark(old)
+			if err != nil {
+				return fmt.Errorf("beaker: revocations: %w", err)
+			}
 			_, err = r.store.Apply(ctx, key, &Change{
-				Now: at, AnyProof: true, Base: old, IfVersion: old.version, Set: sparing(at, except, old), Touch: at, Absolute: max(until, old.abs),
+				Now: at, AnyProof: true, Base: old, IfVersion: old.version, Set: following(at, except, was).values(), Touch: at, Absolute: max(until, old.abs),
 			})
 			if err == nil || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
 				return err
@@ -231,29 +298,3 @@ func (r *revocations) revokeSubject(ctx context.Context, subject string, at Mill
 // maxSealedLifetime bounds what SetAbsoluteTimeout may give a sealed session, so that
 // revocations can be forgotten some day.
 const maxSealedLifetime = 400 * 24 * time.Hour
-
-// follow spares what a session with a new sid was spared before.
-func (r *revocations) follow(ctx context.Context, from, to *Record, now Millis) error {
-	if r.store == nil || from.subject == "" {
-		return nil
-	}
-	for range 8 {
-		mark, err := r.load(ctx, r.key(labelSubject, from.subject))
-		if err != nil || mark == nil {
-			return err
-		}
-		except, _ := mark.Lookup(markExcept)
-		since, ok := spared(except, from.key)
-		if !ok {
-			return nil
-		}
-		more := binary.BigEndian.AppendUint64(append([]byte(except), to.key[:]...), uint64(since))
-		_, err = r.store.Apply(ctx, mark.key, &Change{
-			Now: now, AnyProof: true, Base: mark, IfVersion: mark.version, Set: []Value{{markExcept, more}},
-		})
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return fmt.Errorf("beaker: revocations: %w", ErrConflict)
-}

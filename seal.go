@@ -130,7 +130,7 @@ func (z sealer) open(text string, now time.Time) (payload []byte, s *secret, sta
 	if s = r.find(keyTag(b[1:4]), now); s == nil {
 		return nil, nil, false, ReasonUnknownSecret
 	}
-	stale = s != r.active
+	stale = s.outgoing
 	if z.signOnly {
 		signed, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 		if mac := s.signSum(z.prefix, signed); !hmac.Equal(mac[:], sum) {
@@ -150,15 +150,20 @@ func (z sealer) open(text string, now time.Time) (payload []byte, s *secret, sta
 	return payload, s, stale, ""
 }
 
-// The payload: version, sid, then the record without its proofs, which a cookie that
-// carries everything does not need.
+// The payload: version, sid, the epoch of the sign-in or nothing, then the record without
+// its proofs, which a cookie that carries everything does not need.
 const payloadVersion = 1
 
 var errPayload = errors.New("sealed payload")
 
-func encodePayload(sid *[sidBytes]byte, r *Record) ([]byte, error) {
+func encodePayload(sid *[sidBytes]byte, ep epoch, r *Record) ([]byte, error) {
 	b := []byte{payloadVersion}
 	b = append(b, sid[:]...)
+	if ep == (epoch{}) {
+		b = append(b, 0)
+	} else {
+		b = appendString(b, string(ep[:]))
+	}
 	for _, t := range [...]Millis{Millis(r.version), r.created, r.touched, r.idle, r.abs, r.authAt} {
 		b = binary.AppendUvarint(b, uint64(t))
 	}
@@ -176,13 +181,21 @@ func encodePayload(sid *[sidBytes]byte, r *Record) ([]byte, error) {
 }
 
 func parsePayload(b []byte, h hasher) (*Record, *credential, error) {
-	if len(b) < 1+sidBytes || b[0] != payloadVersion {
+	switch {
+	case len(b) > 0 && b[0] > payloadVersion:
+		// It is genuine, so a later release has made it, and this one must not replace it.
+		return nil, nil, fmt.Errorf("%w: sealed payload %d, this release reads up to %d", ErrNewerFormat, b[0], payloadVersion)
+	case len(b) < 1+sidBytes || b[0] != payloadVersion:
 		return nil, nil, errPayload
 	}
 	var cred credential
 	copy(cred.sid[:], b[1:])
 	m := Meta{Key: h.recordKey(&cred.sid), Proof: h.recordProof(&cred)}
-	rest := string(b[1+sidBytes:])
+	ep, rest, ok := cutString(string(b[1+sidBytes:]))
+	copy(cred.epoch[:], ep)
+	if !ok || ep != "" && (len(ep) != len(cred.epoch) || cred.epoch == epoch{}) {
+		return nil, nil, errPayload
+	}
 	var idle, version Millis
 	for _, t := range [...]*Millis{&version, &m.Created, &m.Touched, &idle, &m.Absolute, &m.AuthenticatedAt} {
 		v, n := uvarint(rest)
@@ -196,7 +209,6 @@ func parsePayload(b []byte, h hasher) (*Record, *credential, error) {
 		return nil, nil, errPayload
 	}
 	m.Idle = time.Duration(idle) * time.Millisecond
-	var ok bool
 	if m.Subject, rest, ok = cutString(rest); !ok {
 		return nil, nil, errPayload
 	}

@@ -85,6 +85,7 @@ type sealedStore struct {
 	style  *style
 	rec    *Record
 	sid    [sidBytes]byte
+	epoch  epoch
 	next   *credential // set before a rotation
 	cookie []byte      // the sealed form of rec, if it has changed
 }
@@ -96,7 +97,7 @@ func (s *sealedStore) Load(ctx context.Context, key RecordKey) (*Record, error) 
 	if s.rec == nil || s.rec.key != key {
 		return nil, ErrNotFound
 	}
-	if err := s.m.revoked.check(ctx, s.rec, Proof{}); err != nil {
+	if _, err := s.m.revoked.check(ctx, s.rec, s.epoch, Proof{}); err != nil {
 		return nil, err
 	}
 	return s.rec, nil
@@ -104,12 +105,11 @@ func (s *sealedStore) Load(ctx context.Context, key RecordKey) (*Record, error) 
 
 // Create seals a new record.
 func (s *sealedStore) Create(ctx context.Context, rec *Record) error {
-	if rec.subject != "" {
-		if err := s.m.revoked.checkSubject(ctx, rec); err != nil {
-			return err
-		}
+	ep, err := s.m.revoked.signIn(ctx, rec)
+	if err != nil {
+		return err
 	}
-	return s.seal(rec)
+	return s.seal(rec, s.sid, ep)
 }
 
 // Apply seals the changed record. It asks the Revoker again: the session may have
@@ -123,7 +123,8 @@ func (s *sealedStore) Apply(ctx context.Context, key RecordKey, ch *Change) (Ver
 	if ch.Rotate != nil {
 		next = ch.Rotate.Next
 	}
-	if err := s.m.revoked.check(ctx, rec, next); errors.Is(err, ErrNotFound) {
+	ep, err := s.m.revoked.check(ctx, rec, s.epoch, next)
+	if errors.Is(err, ErrNotFound) {
 		return 0, ErrNotFound
 	} else if err != nil {
 		return 0, err
@@ -133,29 +134,20 @@ func (s *sealedStore) Apply(ctx context.Context, key RecordKey, ch *Change) (Ver
 		return 0, err
 	}
 	if ch.Rotate == nil {
-		return merged.version, s.seal(merged)
+		return merged.version, s.seal(merged, s.sid, s.epoch)
 	}
 	// A new sid, since the old cookie carries everything and must die: seal first, for
 	// that may fail, then revoke, then let the new one out.
 	moved := *merged
 	moved.key, moved.rot = s.m.hash.recordKey(&s.next.sid), nil
+	if ch.Subject != nil {
+		if ep, err = s.m.revoked.signIn(ctx, &moved); err != nil {
+			return 0, err
+		}
+	}
 	old := *s
-	s.sid = s.next.sid
-	if err := s.seal(&moved); err != nil {
-		*s = old
+	if err := s.seal(&moved, s.next.sid, ep); err != nil {
 		return 0, err
-	}
-	if moved.subject != "" && ch.Subject != nil {
-		if err := s.m.revoked.checkSubject(ctx, &moved); err != nil {
-			*s = old
-			return 0, err
-		}
-	}
-	if ch.Subject == nil { // a sign-in is later than any mark and needs no sparing
-		if err := s.m.revoked.follow(ctx, rec, &moved, ch.Now); err != nil {
-			*s = old
-			return 0, err
-		}
 	}
 	if err := s.m.revoked.end(ctx, rec, ch.Now, next); err != nil && !errors.Is(err, ErrNotRevocable) {
 		*s = old
@@ -172,8 +164,8 @@ func (s *sealedStore) Delete(ctx context.Context, key RecordKey) error {
 	return s.m.revoked.end(ctx, s.rec, s.m.now(), markLogout)
 }
 
-func (s *sealedStore) seal(rec *Record) error {
-	payload, err := encodePayload(&s.sid, rec)
+func (s *sealedStore) seal(rec *Record, sid [sidBytes]byte, ep epoch) error {
+	payload, err := encodePayload(&sid, ep, rec)
 	if err != nil {
 		return err
 	}
@@ -184,7 +176,7 @@ func (s *sealedStore) seal(rec *Record) error {
 	if n, most := len(s.style.name)+1+len(cookie), s.m.cfg.sealedBytes; n > most {
 		return &CookieTooLargeError{Bytes: n, MaxBytes: most, Sizes: sizes(rec)}
 	}
-	s.rec, s.cookie = rec, cookie
+	s.rec, s.sid, s.epoch, s.cookie = rec, sid, ep, cookie
 	return nil
 }
 

@@ -443,6 +443,17 @@ func TestRotatingSecrets(t *testing.T) {
 			if w := b.do(rotated.session(nothing)); hasSession(w.Header()) {
 				t.Error("re-issued twice")
 			}
+			// Two nodes out of step do not take turns in replacing each other's cookies.
+			for range 3 {
+				for name, node := range map[string]*app{"accepting": accepting, "rotated": rotated} {
+					if w := b.do(node.session(nothing)); hasSession(w.Header()) {
+						t.Errorf("the node that is %s replaced the newest cookie", name)
+					}
+				}
+			}
+			if n := len(accepting.events.named(beaker.EventOldSecret)); n != 0 {
+				t.Errorf("the node that only accepts the new secret calls it old, %d times", n)
+			}
 			for name, node := range map[string]*app{"accepting": accepting, "rotated": rotated, "dropped": dropped} {
 				if who, _, _ := subjectOf(node, b); who != "user 1" {
 					t.Errorf("the new cookie on a node that is %s: %q", name, who)

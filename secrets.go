@@ -47,9 +47,13 @@ type secret struct {
 	tag    keyTag
 	accept bool      // opens only, never makes cookies
 	retire time.Time // opens until then; zero: always
-	macs   sync.Pool // of *mac: an HMAC is keyed once and then reset
-	signs  sync.Pool // the same for sealed sessions that are only signed
-	seal   []byte    // for sealed sessions
+	// outgoing: its cookies are made anew under the active one. Those of a secret that is
+	// listed before the active one are not: other nodes make them already, and the two
+	// would take turns in replacing each other's.
+	outgoing bool
+	macs     sync.Pool // of *mac: an HMAC is keyed once and then reset
+	signs    sync.Pool // the same for sealed sessions that are only signed
+	seal     []byte    // for sealed sessions
 
 	opened, issued atomic.Uint64
 }
@@ -81,9 +85,11 @@ func NewSecret() string {
 //	ID:KEY accept      opens only: the first stage of a rolling deploy
 //	ID:KEY retire=TIME opens until TIME (RFC 3339), never signs
 //
-// where KEY is at least 32 random bytes in base64url. To rotate: add the new secret
-// with accept on every node, then make it the first active one, then drop the old one
-// when the sessions under it are gone. Every mistake is reported, none with the key.
+// where KEY is at least 32 random bytes in base64url. To rotate: add the new secret,
+// in front and with accept, on every node; then take accept away; then drop the old one
+// when the sessions under it are gone. A cookie under a secret that stands behind the
+// active one, or that retires, is made anew when it is seen; nodes that are at different
+// stages do not replace each other's. Every mistake is reported, none with the key.
 func ParseSecrets(text string) (*Secrets, error) {
 	r, err := parseRing(text)
 	if err != nil {
@@ -178,6 +184,7 @@ func parseRing(text string) (*ring, error) {
 			}
 			r.ordered = append(r.ordered, s)
 			r.byTag[s.tag] = s
+			s.outgoing = r.active != nil || !s.retire.IsZero()
 			if r.active == nil && err == nil && !s.accept && s.retire.IsZero() {
 				r.active = s
 			}

@@ -310,6 +310,13 @@ func (b *browser) do(h http.Handler) *httptest.ResponseRecorder {
 	return w
 }
 
+// record is a request by itself.
+func record(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
 func (b *browser) keep(w *httptest.ResponseRecorder) {
 	b.t.Helper()
 	lines := setCookies(w)

@@ -36,6 +36,7 @@ const (
 type credential struct {
 	sid    [sidBytes]byte
 	secret [secretBytes]byte
+	epoch  epoch  // of a sealed session: when its subject signed in, see revocations.go
 	old    string // the id of the secret that opened it, if that is not the active one
 }
 
@@ -129,7 +130,7 @@ func (t tokens) open(text string, now time.Time, c *credential) (stale bool, why
 	copy(c.sid[:], b[4:])
 	copy(c.secret[:], b[4+sidBytes:])
 	s.opened.Add(1)
-	if stale = s != r.active; stale {
+	if stale = s.outgoing; stale {
 		c.old = s.id
 	}
 	return stale, ""

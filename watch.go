@@ -49,6 +49,9 @@ func (s *Session) Watch(ctx context.Context) context.Context {
 	default:
 		rec := s.record()
 		w := &watch{m: s.m, key: rec.key, subject: rec.subject, sealed: s.sealed != nil, rec: rec, alarm: make(chan struct{}, 1), cancel: cancel}
+		if s.sealed != nil {
+			w.epoch = s.sealed.epoch
+		}
 		w.alarm <- struct{}{} // it may have ended since it was loaded
 		if !s.m.watches.start(ctx, w) {
 			cancel(ErrClosed)
@@ -63,6 +66,7 @@ type watch struct {
 	key     RecordKey
 	subject string
 	sealed  bool
+	epoch   epoch         // of a sealed session
 	rec     *Record       // as it was seen last
 	alarm   chan struct{} // somebody has reason to think that it has ended; holds one
 	cancel  context.CancelCauseFunc
@@ -132,7 +136,8 @@ func (w *watch) load(ctx context.Context) (*Record, error) {
 	op := new(opContext).start(ctx, w.m.cfg.StoreTimeout)
 	defer op.stop()
 	if w.sealed {
-		return w.rec, w.m.revoked.check(op, w.rec, Proof{})
+		_, err := w.m.revoked.check(op, w.rec, w.epoch, Proof{})
+		return w.rec, err
 	}
 	rec, err := w.m.store.Load(op, w.key)
 	if err == nil && rec.key != w.key {

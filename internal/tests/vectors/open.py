@@ -56,7 +56,10 @@ def payload(data):
     if data[0] != 1:
         raise ValueError("payload version")
     out = {"sid": data[1:17].hex()}
-    at = 17
+    epoch, at = string(data, 17)
+    if len(epoch) not in (0, 8) or epoch == bytes(8):
+        raise ValueError("epoch")
+    out["epoch"] = epoch.hex()
     for name in ("version", "created", "touched", "idle", "absolute", "authenticated_at"):
         out[name], at = uvarint(data, at)
     subject, at = string(data, at)

@@ -5,11 +5,13 @@ package vectors_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +139,7 @@ func TestSealedSessionsAreWhatTheirDescriptionSays(t *testing.T) {
 			now := float64(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC).UnixMilli())
 			want := map[string]any{
 				"version": 1.0, "created": now, "touched": now, "authenticated_at": now, "idle": 30 * 60e3,
-				"absolute": now + 12*3600e3, "subject": "user 1", "attributes": "",
+				"absolute": now + 12*3600e3, "subject": "user 1", "attributes": "", "epoch": "",
 			}
 			for k, v := range want {
 				if out[k] != v {
@@ -172,6 +174,57 @@ func TestGoldenTokens(t *testing.T) {
 		out, failure := open(t, map[string]string{"secret": g.Secret, "app": g.App, "cookie": g.Cookie, "kind": "token", "text": token})
 		if failure != "" || out["key"] != g.RecordKey || out["proof"] != g.RecordProof {
 			t.Errorf("%v %s", out, failure)
+		}
+	}
+}
+
+// And so do the golden sealed sessions, with all that they say.
+func TestGoldenSessions(t *testing.T) {
+	b, err := os.ReadFile("../../../testdata/golden/sessions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g struct {
+		Secret, App, Cookie string
+		Sessions            []struct {
+			Name, SID, Epoch, Sealed, Signed string
+			Record                           struct {
+				Version, Created, Touched, IdleMillis, Absolute, AuthenticatedAt float64
+				Subject                                                          string
+				Values                                                           map[string]string
+				Cookie                                                           *beaker.CookieAttributes
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Sessions) == 0 {
+		t.Fatal("no golden sessions")
+	}
+	for _, s := range g.Sessions {
+		attributes := ""
+		if s.Record.Cookie != nil {
+			b, err := s.Record.Cookie.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			attributes = hex.EncodeToString(b)
+		}
+		values := map[string]any{}
+		for k, v := range s.Record.Values {
+			values[k] = v
+		}
+		want := map[string]any{
+			"sid": s.SID, "epoch": s.Epoch, "version": s.Record.Version, "created": s.Record.Created, "touched": s.Record.Touched,
+			"idle": s.Record.IdleMillis, "absolute": s.Record.Absolute, "authenticated_at": s.Record.AuthenticatedAt,
+			"subject": s.Record.Subject, "attributes": attributes, "values": values,
+		}
+		for kind, text := range map[string]string{"sealed": s.Sealed, "signed": s.Signed} {
+			out, failure := open(t, map[string]string{"secret": g.Secret, "app": g.App, "cookie": g.Cookie, "kind": kind, "text": text})
+			if failure != "" || !reflect.DeepEqual(out, want) {
+				t.Errorf("%s, %s: %v %s, want %v", s.Name, kind, out, failure, want)
+			}
 		}
 	}
 }
