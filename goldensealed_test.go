@@ -55,14 +55,18 @@ func newGoldenSessions(t *testing.T, secrets *Secrets, g goldenToken) goldenSess
 	}{
 		{"empty", epoch{}, Meta{Version: 1, Created: 1_772_355_600_000, Touched: 1_772_355_600_000, Idle: 30 * time.Minute, Absolute: 1_772_398_800_000}, nil},
 		{
-			"signed in", epoch{}, Meta{
+			"signed in",
+			epoch{},
+			Meta{
 				Version: 2, Created: 1_772_355_600_000, Touched: 1_772_355_660_000, Idle: NoLimit, Absolute: 1_772_398_860_000,
 				Subject: "Frédéric", AuthenticatedAt: 1_772_355_660_000,
 			},
 			[]Value{{"name", []byte(`"Fred Smith"`)}, {"n", []byte("17")}, {"", []byte("null")}},
 		},
 		{
-			"signed in after a revocation", epoch{0x80, 1, 2, 3, 4, 5, 6, 0xff}, Meta{
+			"signed in after a revocation",
+			epoch{0x80, 1, 2, 3, 4, 5, 6, 0xff},
+			Meta{
 				Version: 300, Created: 1_772_355_600_000, Touched: 1_772_355_660_000, Idle: time.Second, Absolute: 1_772_398_860_000,
 				Subject: "user 1", AuthenticatedAt: 1_772_355_660_000,
 				Cookie: &CookieAttributes{Domain: "example.com", Path: "/x", SameSite: http.SameSiteNoneMode, Partitioned: true, Expires: ExpiresAfter(time.Hour)},
