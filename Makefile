@@ -17,8 +17,8 @@ GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup format vet rules api-check unit isolated fips guarantees-check lint \
-	fmt api guarantees soak fuzz mutants bench clean FORCE
+.PHONY: help test setup format vet rules api-check docs-check unit isolated fips guarantees-check lint \
+	fmt api docs guarantees soak fuzz mutants bench clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ rules: build/bin/gate ## step: the rules of the repository (internal/ci/rules)
 api-check: build/bin/gate ## step: what is exported is what api/ records
 	@$(GATE) api
 
+docs-check: build/bin/gate ## step: the code, names, links and commands in the documents are true
+	@$(GATE) docs
+
 unit: build/bin/gate ## step: all tests, with the race detector, in random order
 	@$(GATE) unit
 
@@ -61,6 +64,9 @@ fmt: build/bin/gate ## format all Go files
 
 api: build/bin/gate ## record in api/ what is exported
 	@$(GATE) api-write
+
+docs: build/bin/gate ## copy the examples into the documents, from the files that they are tested in
+	@$(GATE) docs-write
 
 guarantees: build/bin/gate ## bring the guarantee table in README.md up to date
 	@$(GATE) guarantees-write

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	//docs:begin driver
 	_ "modernc.org/sqlite" // SQLite translated to Go: no C compiler is needed
+	//docs:end driver
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/sessiontest"
@@ -28,6 +30,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
+	//docs:begin open
 	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(filepath.Join(dir, "sessions.db")))
 	if err != nil {
 		log.Fatal(err)
@@ -40,16 +43,19 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	//docs:end open
 	defer store.Close()
 
 	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // SecretsFromFile, in earnest
 	if err != nil {
 		log.Fatal(err)
 	}
+	//docs:begin manager
 	sessions, err := beaker.New(beaker.Config{Store: store, Secrets: secrets})
 	if err != nil {
 		log.Fatal(err)
 	}
+	//docs:end manager
 	defer sessions.Close()
 
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -45,6 +45,7 @@ func (g *gate) steps() []step {
 		{"vet", "go vet, all modules; the library also for Windows and macOS", g.vet},
 		{"rules", "the rules of the repository", g.rules},
 		{"api", "what is exported is what api/ records", g.api},
+		{"docs", "code, names, links and commands in the documents", g.docs},
 		{"unit", "go test -race -shuffle=on, all modules", g.unit},
 		{"isolated", "build, vet and tidy of each module outside of the workspace", g.isolated},
 		{"fips", "the tests of what is released, outside of the workspace, under GODEBUG=fips140=only", g.fips},
@@ -58,6 +59,7 @@ func (g *gate) more() []step {
 	return []step{
 		{"fmt", "gofumpt -w", g.rewrite},
 		{"api-write", "api/ records what is exported", g.recordAPI},
+		{"docs-write", "the examples are copied into the documents", g.writeDocs},
 		{"guarantees-write", "the guarantee table in README.md is brought up to date", g.writeGuarantees},
 		{"soak", "go test -race with the long versions, all modules", g.soak},
 		{"fuzz", "all fuzz targets", g.fuzz},

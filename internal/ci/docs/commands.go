@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// command is a family of commands that a test runs as they are written, but for what a
+// test cannot leave to chance (a port, a folder).
+type command struct {
+	doc     string         // the document; empty: any
+	matches *regexp.Regexp // the whole command
+	by      string         // the test, as file#TestName
+}
+
+// knownCommands are those of pages whose blocks do not say themselves who runs them. A
+// block does by the comment on the line before it, which is one of
+//
+//	<!-- run: here main.go=examples/quickstart/main.go -->
+//	<!-- run-by: cmd/beaker/main_test.go#TestScripts -->
+//
+// "here" means that this program runs the commands, in a new folder with the files
+// that are named and, as ../beaker, this repository.
+var knownCommands = []command{
+	{"docs/demo.md", regexp.MustCompile(`^(curl|cp|wait)\b.*$`), "cmd/beaker/internal/site/document_test.go#TestDocumentTellsWhatHappens"},
+	{"", regexp.MustCompile(`^go run \./cmd/beaker demo$`), "cmd/beaker/main_test.go#TestSignInsAndLogoutsSurviveARestart"},
+	{"docs/demo.md", regexp.MustCompile(`^go run \./cmd/beaker demo (--addr \S+ )?--insecure-host \S+$`), "cmd/beaker/main_test.go#TestScripts"},
+	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
+}
+
+var (
+	makeCommand = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=\S+)*$`)
+	makeTarget  = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	shComment   = regexp.MustCompile(`(^|\s+)#\s.*$`)
+)
+
+// commandsOf returns the commands of a block, each with its line in the block, from 1.
+func commandsOf(b *block) (all []span) {
+	cont := false
+	for i, line := range strings.Split(b.text, "\n") {
+		if b.lang() == "console" {
+			rest, ok := strings.CutPrefix(line, "$ ")
+			if !ok {
+				continue // what it prints
+			}
+			line = rest
+		}
+		line = strings.TrimSpace(shComment.ReplaceAllString(line, ""))
+		if line == "" {
+			continue
+		}
+		more := strings.HasSuffix(line, `\`)
+		line = strings.TrimSpace(strings.TrimSuffix(line, `\`))
+		if cont {
+			all[len(all)-1].text += " " + line
+		} else {
+			all = append(all, span{i + 1, line})
+		}
+		cont = more
+	}
+	return all
+}
+
+// runCommands checks that every command is run by something, and runs those that
+// nothing else does.
+func (c *checker) runCommands(ctx context.Context) error {
+	for _, d := range c.docs {
+		for _, b := range d.blocks {
+			if lang := b.lang(); b.used || lang != "sh" && lang != "console" {
+				continue
+			}
+			b.used = true
+			all := commandsOf(b)
+			if len(all) == 0 {
+				c.bad(d.name, b.line, "no command is in the block")
+			}
+			c.counts["commands"] += len(all)
+			where, rest, _ := strings.Cut(b.run, " ")
+			switch {
+			case b.runBy != "":
+				if err := c.isTest(b.runBy); err != nil {
+					c.bad(d.name, b.line, "%v", err)
+				}
+			case where == "here":
+				if err := c.runHere(ctx, all, strings.Fields(rest)); err != nil {
+					c.bad(d.name, b.line, "%v", err)
+				}
+			default:
+				for _, cmd := range all {
+					if err := c.isRun(d.name, cmd.text); err != nil {
+						c.bad(d.name, b.line+cmd.line, "%v", err)
+					}
+				}
+			}
+		}
+		for _, s := range d.spans {
+			if strings.HasPrefix(s.text, "make ") {
+				if err := c.isRun(d.name, s.text); err != nil {
+					c.bad(d.name, s.line, "%v", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isRun reports why nothing may be running a command.
+func (c *checker) isRun(doc, text string) error {
+	if m := makeCommand.FindStringSubmatch(text); m != nil {
+		file, err := c.read("Makefile")
+		if err != nil {
+			return err
+		}
+		for _, t := range makeTarget.FindAllStringSubmatch(file, -1) {
+			if t[1] == m[1] {
+				return nil
+			}
+		}
+		return fmt.Errorf("the Makefile has no target %q", m[1])
+	}
+	for _, k := range c.commands {
+		if (k.doc == "" || k.doc == doc) && k.matches.MatchString(text) {
+			return c.isTest(k.by)
+		}
+	}
+	return fmt.Errorf("nothing runs the command %q: say who does, with a comment before the block (see internal/ci/docs/commands.go)", text)
+}
+
+// isTest reports why file#TestName is no test.
+func (c *checker) isTest(ref string) error {
+	file, name, ok := strings.Cut(ref, "#")
+	if !ok || !c.has(file) {
+		return fmt.Errorf("%q is not the name of a test: write file#TestName", ref)
+	}
+	text, err := c.read(file)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(name, "Test") || !strings.Contains(text, "\nfunc "+name+"(") {
+		return fmt.Errorf("%s has no test %s", file, name)
+	}
+	return nil
+}
+
+// runHere runs commands in order, in one shell, in a new folder beside this repository.
+// A server that "go run ." starts must answer.
+func (c *checker) runHere(ctx context.Context, all []span, files []string) error {
+	dir, err := os.MkdirTemp("", "beaker-docs-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	root, err := filepath.Abs(c.root)
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(root, filepath.Join(dir, "beaker")); err != nil {
+		return err
+	}
+	work := filepath.Join(dir, "app")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		to, from, ok := strings.Cut(f, "=")
+		if !ok || !c.has(from) {
+			return fmt.Errorf("%q does not name a file", f)
+		}
+		text, err := c.read(from)
+		if err != nil {
+			return err
+		}
+		text = strings.ReplaceAll(text, "localhost:8080", "localhost:"+port)
+		if err := os.WriteFile(filepath.Join(work, to), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	script, serves := "set -e\n", false
+	for _, cmd := range all {
+		if cmd.text == "go run ." {
+			serves = true
+			cmd.text = "go build -o ../program ."
+		}
+		script += cmd.text + "\n"
+	}
+	// No network: the library requires nothing, and this is what shows it.
+	env := []string{"GOWORK=off", "GOPROXY=off", "GOFLAGS=-mod=mod"}
+	if out, err := output(ctx, work, env, "sh", "-c", script); err != nil {
+		return fmt.Errorf("the commands fail: %w\n%s", err, out)
+	}
+	if serves {
+		return try(ctx, work, filepath.Join(dir, "program"), port)
+	}
+	return nil
+}
