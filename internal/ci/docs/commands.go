@@ -29,11 +29,13 @@ var knownCommands = []command{
 	{"docs/demo.md", regexp.MustCompile(`^(curl|cp|wait)\b.*$`), "cmd/beaker/internal/site/document_test.go#TestDocumentTellsWhatHappens"},
 	{"", regexp.MustCompile(`^go run \./cmd/beaker demo$`), "cmd/beaker/main_test.go#TestSignInsAndLogoutsSurviveARestart"},
 	{"docs/demo.md", regexp.MustCompile(`^go run \./cmd/beaker demo (--addr \S+ )?--insecure-host \S+$`), "cmd/beaker/main_test.go#TestScripts"},
+	// benchstat itself is not run: that the results are in its format is.
+	{"docs/performance.md", regexp.MustCompile(`^benchstat -col /who -row \.name,/store build/bench/results\.txt$`), "bench/main_test.go#TestEverythingIsDoneRight"},
 	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
 }
 
 var (
-	makeCommand = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=\S+)*$`)
+	makeCommand = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=(?:'[^']*'|\S+))*$`)
 	makeTarget  = regexp.MustCompile(`(?m)^([a-z-]+):`)
 	shComment   = regexp.MustCompile(`(^|\s+)#\s.*$`)
 )
