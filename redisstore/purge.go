@@ -77,7 +77,7 @@ func (s *Store) purgeSome(ctx context.Context, names []string, now beaker.Millis
 		meta, err := resp.ToString()
 		switch {
 		case isCode(err, "WRONGTYPE"), rueidis.IsRedisNil(err):
-			continue
+			continue // not a session
 		case err != nil:
 			return 0, s.failed(ctx, "purge", err)
 		}
@@ -111,6 +111,9 @@ func (s *Store) purgeSome(ctx context.Context, names []string, now beaker.Millis
 // cleanIndex removes the entries of sessions that are gone.
 func (s *Store) cleanIndex(ctx context.Context, index string) error {
 	members, err := s.client.Do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
+	if isCode(err, "WRONGTYPE") {
+		return nil // somebody else's, as above
+	}
 	if err != nil {
 		return s.failed(ctx, "purge", err)
 	}

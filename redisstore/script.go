@@ -4,6 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -68,14 +70,25 @@ func (s *Store) run(ctx context.Context, c *call) (rueidis.RedisMessage, error) 
 	return msg, nil
 }
 
+// waiters is how many connections of its own a call has waiting for replicas at once.
+const waiters = 16
+
 // runAll runs many scripts and returns an answer or an error for each. What waits for
-// replicas is run one by one, since each may be on another node.
+// replicas needs a connection each, since each may be on another node; one WAIT for all,
+// afterwards, may be answered by a master that has just taken over and knows of nothing.
 func (s *Store) runAll(ctx context.Context, calls []call) []answer {
 	answers := make([]answer, len(calls))
 	if len(calls) > 0 && calls[0].wait && s.o.WaitReplicas > 0 {
-		for i := range calls {
-			answers[i].msg, answers[i].err = s.runAndWait(ctx, &calls[i])
+		var wg sync.WaitGroup
+		var next atomic.Int64
+		for range min(waiters, len(calls)) {
+			wg.Go(func() {
+				for i := int(next.Add(1)) - 1; i < len(calls); i = int(next.Add(1)) - 1 {
+					answers[i].msg, answers[i].err = s.runAndWait(ctx, &calls[i])
+				}
+			})
 		}
+		wg.Wait()
 		return answers
 	}
 	todo := make([]int, len(calls))

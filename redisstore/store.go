@@ -162,6 +162,16 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Staleness returns for how long Load may return what another process has changed since:
+// zero without Options.Cache. It is mostly a round trip; this is what bounds it if
+// Redis says nothing.
+func (s *Store) Staleness() time.Duration {
+	if s.cache == nil {
+		return 0
+	}
+	return s.cache.ttl
+}
+
 // begin starts a method; if it returns nil, the method ends with s.mu.RUnlock.
 func (s *Store) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

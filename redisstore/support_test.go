@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/internal/engines"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/redisstore"
 )
 
@@ -30,7 +31,7 @@ var shared = sync.OnceValues(func() (*engines.RedisNode, error) {
 var started atomic.Bool
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := leaks.Watch(m).Run()
 	if started.Load() {
 		if node, err := shared(); err == nil {
 			_ = node.Close() // the tests are done

@@ -21,25 +21,24 @@ local key = KEYS[1]
 local clock, want, touch, data, maxBytes, maxValues, clear, options, removed =
   string.match(ARGV[1], '^(%d+) (%d+) (%d+) (%d) (%d+) (%d+) (%d) (%d+) (%d+)$')
 local now, proof = tonumber(clock), ARGV[2]
-touch, maxBytes, maxValues = tonumber(touch), tonumber(maxBytes), tonumber(maxValues)
+touch, removed = tonumber(touch), tonumber(removed)
 data, clear = data == '1', clear == '1'
 
-local h = redis.call('HMGET', key, 'm', 'n', 'p', 'r', 's')
-if not h[1] then
+local h
+if data then h = redis.call('HMGET', key, 'm', 'p', 'n') else h = redis.call('HMGET', key, 'm', 'p') end
+local meta, p = h[1], h[2] or ''
+if not meta then
   if redis.call('EXISTS', key) == 0 then return 0 end
   return {-1}
 end
-local format = tonumber(string.match(h[1], '^(%d+) ') or '')
-if format and format > 1 then return {-2} end
-local version, created, touched, idle, abs = string.match(h[1], '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
-local values, bytes = string.match(h[2] or '', '^(%d+) (%d+)$')
-local p = h[3] or ''
-local graced = string.match(h[4] or '', '^(%d+) %d+$')
-local subject = string.match(h[5] or '0 ', '^%d+ (.*)$')
-if not version or not values or not subject or not (#p == 32 or #p == 64 and graced) then
+local version, created, touched, idle, abs = string.match(meta, '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
+if not version or #p ~= 32 and #p ~= 64 then
+  local format = tonumber(string.match(meta, '^(%d+) ') or '')
+  if format and format > 1 then return {-2} end
   return {-1}
 end
 touched, idle, abs = tonumber(touched), tonumber(idle), tonumber(abs)
+if math.max(touched, abs) > 2251799813685248 or idle == 0 or idle > 9223372036854 then return {-1} end
 
 -- The caller's clock decides, and never a TTL: it may be behind or ahead.
 if now >= touched + idle or now >= abs then return 0 end
@@ -49,30 +48,28 @@ for _ = 1, tonumber(options) do
   option[ARGV[at]] = ARGV[at + 1]
   at = at + 2
 end
-local remove, set = at, at + tonumber(removed)
+local remove, set = at, at + removed
+local signedIn = option.s and string.match(option.s, '^%d+ (.+)$')
 
 -- Who has the previous proof may do everything but rotate: otherwise two tabs rotate in
 -- turn, and each kills the other's new cookie.
 local current, previous = string.sub(p, 1, 32), string.sub(p, 33)
 local holder = proof == '' or proof == current
-local signedIn = option.s and string.match(option.s, '^%d+ (.+)$')
-if option.p then
-  if previous ~= '' and option.p == current and (proof == '' or proof == previous) then
-    -- The very same change, whose acknowledgement was lost.
-    if signedIn then return {1, tonumber(version), abs} end
-    return tonumber(version)
-  end
-  if not holder then return 0 end
-elseif not holder and (previous == '' or proof ~= previous or now >= tonumber(graced)) then
-  return 0
+if option.p and previous ~= '' and option.p == current and (proof == '' or proof == previous) then
+  -- The very same change, whose acknowledgement was lost.
+  if signedIn then return {1, tonumber(version), abs} end
+  return tonumber(version)
+end
+if not holder then
+  if option.p or previous == '' or proof ~= previous then return 0 end
+  local graced = string.match(redis.call('HGET', key, 'r') or '', '^(%d+) %d+$')
+  if not graced then return {-1} end
+  if now >= tonumber(graced) then return 0 end
 end
 if want ~= '0' and want ~= version then return {-3, tonumber(version)} end
 
 local function ttl()
   return string.format('%.0f', math.max(math.min(touched + idle, abs) - now, 0) + 60000)
-end
-local function meta()
-  return string.format('1 %s %s %.0f %.0f %.0f', version, created, touched, idle, abs)
 end
 
 if touch > touched then
@@ -84,12 +81,15 @@ if not data then
   -- It takes no more room than before. PEXPIRE is allowed where memory is full, and
   -- after it so is everything.
   redis.call('PEXPIRE', key, ttl())
-  redis.call('HSET', key, 'm', meta())
+  redis.call('HSET', key, 'm', string.format('1 %s %s %.0f %.0f %.0f', version, created, touched, idle, abs))
   return tonumber(version)
 end
 
-version = string.format('%.0f', tonumber(version) + 1)
-if option.i then idle = tonumber(option.i) end
+local subject -- as it was; only looked up for those who need it
+if option.s or option.x then
+  subject = string.match(redis.call('HGET', key, 's') or '0 ', '^%d+ (.*)$')
+  if not subject then return {-1} end
+end
 if option.x then
   local deadline = tonumber(option.x)
   if deadline > abs and not option.s and subject ~= '' and option.k ~= subject then
@@ -97,45 +97,49 @@ if option.x then
   end
   abs = deadline
 end
+if option.i then idle = tonumber(option.i) end
+version = string.format('%.0f', tonumber(version) + 1)
+local fields = {'m', string.format('1 %s %s %.0f %.0f %.0f', version, created, touched, idle, abs)}
 
-local fields = {'m', meta()}
-local function put(field, value)
-  fields[#fields + 1] = field
-  fields[#fields + 1] = value
-end
-
--- What the values take: the length of each name and value, each with its own length
--- before it, seven bits of that a byte.
-local function size(n)
-  if n < 128 then return n + 1 elseif n < 16384 then return n + 2 elseif n < 2097152 then return n + 3 end
-  if n < 268435456 then return n + 4 end
-  return n + 5
-end
 if clear or remove <= #ARGV then
+  local values, bytes = string.match(h[3] or '', '^(%d+) (%d+)$')
+  if not values then return {-1} end
   values, bytes = tonumber(values), tonumber(bytes)
-  local seen = {}
+  -- What the values take: the length of each name and value, each with its own length
+  -- before it, seven bits of that a byte.
+  local function size(n)
+    if n < 128 then return n + 1 elseif n < 16384 then return n + 2 elseif n < 2097152 then return n + 3 end
+    if n < 268435456 then return n + 4 end
+    return n + 5
+  end
+  local gone = {}
   local function forget(field)
-    if seen[field] then return end
-    seen[field] = true
-    if clear then return end
     local n = redis.call('HSTRLEN', key, field)
     if n > 0 or redis.call('HEXISTS', key, field) == 1 then
       values, bytes = values - 1, bytes - size(#field - 1) - size(n)
     end
   end
   if clear then values, bytes = 0, 0 end
-  for i = remove, set - 1 do forget(ARGV[i]) end
+  for i = remove, set - 1 do
+    if not clear and not gone[ARGV[i]] then forget(ARGV[i]) end
+    gone[ARGV[i]] = true
+  end
   for i = set, #ARGV, 2 do
-    forget(ARGV[i])
+    if not clear and not gone[ARGV[i]] then forget(ARGV[i]) end
     values, bytes = values + 1, bytes + size(#ARGV[i] - 1) + size(#ARGV[i + 1])
   end
   if set <= #ARGV then
     local total = bytes + size(values) - values
+    maxBytes, maxValues = tonumber(maxBytes), tonumber(maxValues)
     if maxBytes > 0 and total > maxBytes or maxValues > 0 and values > maxValues then
       return {-4, total, values}
     end
   end
-  put('n', string.format('%.0f %.0f', values, bytes))
+  fields[3], fields[4] = 'n', string.format('%.0f %.0f', values, bytes)
+end
+local function put(field, value)
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
 end
 if option.p then
   put('p', option.p .. current)
@@ -143,6 +147,11 @@ if option.p then
 end
 if option.s then put('s', option.s) end
 if option.c then put('c', option.c) end
+-- Few values go with the rest, many in steps: unpack has a limit.
+if removed == 0 and not clear and #ARGV - set < 200 then
+  for i = set, #ARGV do fields[#fields + 1] = ARGV[i] end
+  set = #ARGV + 1
+end
 
 -- The first write is one that is refused where memory is full: then nothing was written.
 redis.call('HSET', key, unpack(fields))
@@ -151,8 +160,8 @@ if clear then
     if string.sub(field, 1, 1) == ':' then redis.call('HDEL', key, field) end
   end
 end
-for i = remove, set - 1, 200 do
-  redis.call('HDEL', key, unpack(ARGV, i, math.min(i + 199, set - 1)))
+for i = remove, remove + removed - 1, 200 do
+  redis.call('HDEL', key, unpack(ARGV, i, math.min(i + 199, remove + removed - 1)))
 end
 for i = set, #ARGV, 200 do
   redis.call('HSET', key, unpack(ARGV, i, math.min(i + 199, #ARGV)))
