@@ -67,6 +67,7 @@ func nodeDefects() []struct {
 			"nodes that change a record in turn see each other's changes",
 			"Delete on one node is final on the other",
 			"a rotation on one node kills the old proof on the other",
+			"Load on one node returns nothing that was outdated on the other before",
 		}},
 		{"have a lock each", func() (a, b *broken) {
 			a, b = pair(newShared())
@@ -128,7 +129,7 @@ func TestEachDefectBetweenNodesIsFound(t *testing.T) {
 // The races between nodes are those of one store, which have their own defects; what is
 // only checked between nodes must find something of its own.
 func TestEveryCheckBetweenNodesFindsSomething(t *testing.T) {
-	for _, c := range slices.Concat(nodeChecks(), nodeDeleteChecks(), nodeRevokeChecks(), nodeWatchChecks()) {
+	for _, c := range slices.Concat(nodeChecks(), nodePromptChecks(), nodeDeleteChecks(), nodeRevokeChecks(), nodeWatchChecks()) {
 		found := false
 		for _, d := range nodeDefects() {
 			found = found || slices.Contains(d.fails, c.name)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed12c5fab1/beaker"
 )
@@ -103,6 +104,35 @@ func nodeChecks() []check {
 				left, right := e.record(metaWith(e, key), pairs("k", "left")...), e.record(metaWith(e, key), pairs("k", "right")...)
 				return nil, key, e.createOp("left", left), e.createOp("right", right)
 			})
+		}},
+	}
+}
+
+// noCopies reports whether a store never serves what another node has outdated. A store
+// that keeps copies says for how long, by a method that is no part of the contract.
+func noCopies(s beaker.Store) bool {
+	c, ok := s.(interface{ Staleness() time.Duration })
+	return !ok || c.Staleness() == 0
+}
+
+// promptRounds is enough to meet a copy that is there for a moment only.
+const promptRounds = 100
+
+func nodePromptChecks() []check {
+	return []check{
+		{"Load on one node returns nothing that was outdated on the other before", func(e *env) {
+			for i := range promptRounds {
+				h := e.hold("k", "0")
+				h.on(e.b).loaded()
+				h.apply(h.set("k", fmt.Sprint(i)))
+				h.on(e.b).same("at once after a change on the other node")
+				h.apply(h.rotate(e.proof(), 0))
+				h.on(e.b).same("at once after a rotation on the other node")
+				h.delete()
+				if _, err := e.b.Load(e.ctx(), h.key()); !errors.Is(err, beaker.ErrNotFound) {
+					e.Fatalf("Load at once after Delete on the other node: %s, want ErrNotFound", outcome(0, err))
+				}
+			}
 		}},
 	}
 }

@@ -68,7 +68,9 @@ func Run(t *testing.T, newStore func(t *testing.T) beaker.Store) *Report {
 // the same new, empty data. It checks nothing that [Run] does, so run that too.
 //
 // What one node wrote may take the other a moment to load, where a store keeps copies;
-// it is waited for. A change must never be made on such a copy.
+// it is waited for. A change must never be made on such a copy. Such a store has a method
+// Staleness() time.Duration, which returns for how long copies are served; where that is
+// not zero, it is not asked to show writes at once, and the report says so.
 func RunNodes(t *testing.T, newNodes func(t *testing.T) (a, b beaker.Store)) *Report {
 	t.Helper()
 	s := &suite{

@@ -129,6 +129,7 @@ func storePromises() []promise {
 func nodePromises() []promise {
 	return []promise{
 		{"Between nodes: writes are seen", nil, nodeChecks()},
+		{"Between nodes: they are seen at once", noCopies, nodePromptChecks()},
 		{"Between nodes: no lost update", nil, lostUpdateRaces()},
 		{"Between nodes: no resurrection after delete", nil, append(nodeDeleteChecks(), deleteRaces()...)},
 		{"Between nodes: one winner of racing rotations", nil, rotationRaces()},
