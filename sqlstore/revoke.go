@@ -35,6 +35,10 @@ func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Mil
 	if _, err := s.exec(ctx, s.q.mark, arg, int64(at), int64(at)); err != nil {
 		return 0, err
 	}
+	if len(except) == 0 {
+		deleted, err := s.exec(ctx, s.q.deleteSubject, arg)
+		return int(deleted), err
+	}
 	for _, r := range rangesWithout(except) {
 		deleted, err := s.exec(ctx, s.q.deleteRange, arg, r.from[:], r.to[:])
 		n += int(deleted)

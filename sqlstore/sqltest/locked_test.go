@@ -157,6 +157,40 @@ func TestRowLockIsTriedAgain(t *testing.T) {
 	})
 }
 
+// Nobody changes the row between its reading and its writing.
+func TestRowLockHoldsTheRow(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s, other, third := p.storeOn(t, db), p.store(t), p.store(t)
+		rec := created(t, s, newMeta(), "k", "0")
+		lose := loseUntilLocked(t, other, rec)
+		locked, tried := false, 0
+		spy.hook(func(statement string, args []driver.NamedValue) error {
+			locked = locked || strings.HasPrefix(statement, "BEGIN") || strings.HasPrefix(statement, "START")
+			if locked && strings.HasPrefix(statement, "UPDATE") && tried == 0 {
+				tried++
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				ch := changeOf(rec)
+				ch.AnyProof, ch.Set = true, values("third", "1")
+				if _, err := third.Apply(ctx, rec.Key(), ch); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("another node's Apply while the row is locked: %v, want context.DeadlineExceeded", err)
+				}
+			}
+			return lose(statement, args)
+		}, nil)
+		ch := changeOf(rec)
+		ch.Base, ch.Set = rec, values("k", "1")
+		if _, err := s.Apply(t.Context(), rec.Key(), ch); err != nil || tried != 1 {
+			t.Errorf("Apply under the row lock: %v; another node tried: %d", err, tried)
+		}
+		if k, _ := loaded(t, other, rec.Key()).Lookup("k"); k != "1" {
+			t.Errorf("k is %s", k)
+		}
+	})
+}
+
 // With one connection, who locks a row and who writes otherwise must not wait for what
 // the other one has.
 func TestRowLockAndOneConnection(t *testing.T) {

@@ -72,6 +72,39 @@ func TestEveryStatementUsesAnIndex(t *testing.T) {
 	})
 }
 
+// A change locks its own session and no other, however small the table is.
+func TestChangesGoByTheKey(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
+		plain := p.open(t)
+		seen := 0
+		spy.hook(func(statement string, args []driver.NamedValue) error {
+			if !strings.HasPrefix(statement, "UPDATE "+p.quoted("")) || args == nil {
+				return nil
+			}
+			seen++
+			var values []any
+			for _, arg := range args {
+				values = append(values, arg.Value)
+			}
+			plan := explain(t, e, plain, statement, values)
+			byKey := map[sqlstore.Dialect]string{
+				sqlstore.SQLite: "sqlite_autoindex_", sqlstore.PostgreSQL: "(hash = ", sqlstore.MySQL: "PRIMARY PRIMARY",
+			}[e.dialect]
+			if !strings.Contains(plan, byKey) {
+				t.Errorf("with one session in the table,\n%s\ndoes not go by the key:\n%s", statement, plan)
+			}
+			return nil
+		}, nil)
+		useEachStatement(t, s)
+		if seen < 3 {
+			t.Errorf("only %d changes were seen", seen)
+		}
+	})
+}
+
 // useEachStatement makes calls that together perform all statements but those of the
 // row lock, which are Load's with FOR UPDATE.
 func useEachStatement(t *testing.T, s *sqlstore.Store) {

@@ -116,6 +116,65 @@ func TestPurgeLease(t *testing.T) {
 	})
 }
 
+// A session that is used while a purge waits for its row is not removed: the purge
+// looks at it again.
+func TestPurgeLeavesWhatIsUsedMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db := p.open(t)
+		s, other := p.storeOn(t, db), p.store(t)
+		rec := created(t, s, newMeta(), "k", "v")
+		key := rec.Key()
+		now := rec.Expires()
+		begin := map[sqlstore.Dialect]string{sqlstore.SQLite: "BEGIN IMMEDIATE", sqlstore.PostgreSQL: "BEGIN", sqlstore.MySQL: "START TRANSACTION"}[e.dialect]
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// A touch that came in time, and is not committed when the purge comes.
+		for _, statement := range []string{
+			begin, fmt.Sprintf("UPDATE %s SET accessed=%d,expires=%d WHERE hash=%s", p.quoted(""), now-1, now+1000, literal(e, key[:])),
+		} {
+			if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := make(chan error, 1)
+		go func() {
+			n, err := other.Purge(t.Context(), now, 10)
+			if err == nil && n != 0 {
+				err = fmt.Errorf("it removed %d", n)
+			}
+			done <- err
+		}()
+		waiting := map[sqlstore.Dialect]string{
+			sqlstore.SQLite:     "", // it tells nobody; there the purge reads nothing before it may write
+			sqlstore.PostgreSQL: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND query LIKE 'DELETE%" + p.opts.Table + "%'",
+			sqlstore.MySQL:      "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state='LOCK WAIT' AND trx_query LIKE 'DELETE%" + p.opts.Table + "%'",
+		}[e.dialect]
+		for n := 0; waiting != "" && n == 0; {
+			if err := db.QueryRowContext(t.Context(), waiting).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-done:
+				t.Fatalf("Purge did not wait for the row: %v", err)
+			case <-time.After(150 * time.Millisecond): // MariaDB says the same for 100 ms, if it is asked all the time
+			}
+		}
+		if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Purge: %v", err)
+		}
+		if got := loaded(t, s, key); got.Touched() != now-1 {
+			t.Errorf("the session was last used at %d, want %d", got.Touched(), now-1)
+		}
+	})
+}
+
 func TestTwoPurgersRemoveEachRowOnce(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
 		const rows = 3000
