@@ -34,6 +34,39 @@ func newStore(t *testing.T) *memstore.Store {
 	return store
 }
 
+// hearing is a store with every ability that there is.
+type hearing struct {
+	*memstore.Store
+	tell chan beaker.RecordKey
+}
+
+func (h *hearing) Watch(ctx context.Context, ended func(beaker.RecordKey)) error {
+	select {
+	case key := <-h.tell:
+		ended(key)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestFaultStoreLetsMessagesThrough(t *testing.T) {
+	h := &hearing{newStore(t), make(chan beaker.RecordKey, 1)}
+	store, _ := sessiontest.NewFaultStore(h)
+	w, ok := store.(beaker.Watcher)
+	if !ok {
+		t.Fatal("it is no Watcher")
+	}
+	h.tell <- beaker.RecordKey{7}
+	var heard beaker.RecordKey
+	if err := w.Watch(t.Context(), func(key beaker.RecordKey) { heard = key }); err != nil || heard != (beaker.RecordKey{7}) {
+		t.Errorf("%v, %v", heard, err)
+	}
+	if _, ok := store.(beaker.Lister); !ok {
+		t.Error("it has lost the other abilities")
+	}
+}
+
 func TestFaultStoreHasTheAbilitiesOfTheInnerStore(t *testing.T) {
 	m := newStore(t)
 	type (

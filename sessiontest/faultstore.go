@@ -11,7 +11,9 @@ import (
 // NewFaultStore returns a store that does what inner does until faults says otherwise.
 // It has the same optional abilities as inner ([beaker.Lister], [beaker.Purger],
 // [beaker.SubjectRevoker], [io.Closer]) and no others, so that type assertions tell
-// the truth; that is why it is two values and not one.
+// the truth; that is why it is two values and not one. A store that has them all may be
+// a [beaker.Watcher] too; of one that has only some, that is left out, and what watches
+// looks from time to time.
 func NewFaultStore(inner beaker.Store) (store beaker.Store, faults *Faults) {
 	faults = &Faults{counts: map[Op]int{}}
 	s := &faultStore{inner, faults}
@@ -21,6 +23,16 @@ func NewFaultStore(inner beaker.Store) (store beaker.Store, faults *Faults) {
 	closer, canClose := inner.(io.Closer)
 	l, p, r, c := lists{lister, faults}, purges{purger, faults}, revokes{revoker, faults}, closes{closer}
 	type can struct{ list, purge, revoke, close bool }
+	if watcher, ok := inner.(beaker.Watcher); ok && canList && canPurge && canRevoke && canClose {
+		return &struct {
+			*faultStore
+			lists
+			purges
+			revokes
+			closes
+			watches
+		}{s, l, p, r, c, watches{watcher}}, faults
+	}
 	switch (can{canList, canPurge, canRevoke, canClose}) {
 	case can{true, true, true, true}:
 		return &struct {
@@ -218,6 +230,14 @@ func told(n int, err error) int {
 }
 
 // closes has no faults: a test closes its store at its end.
+// watches lets messages through: that they may be lost, a test shows with a store that
+// is none.
+type watches struct{ inner beaker.Watcher }
+
+func (w watches) Watch(ctx context.Context, ended func(beaker.RecordKey)) error {
+	return w.inner.Watch(ctx, ended)
+}
+
 type closes struct{ inner io.Closer }
 
 func (s closes) Close() error { return s.inner.Close() }
