@@ -11,6 +11,7 @@ var knownWords = words(`
 	True False KeyError TypeError beaker.get_session
 	Write WriteHeader Flush Hijack
 	SetMaxIdleConns Group HashTokenInStore Retry-After
+	rueidis.Client ConnWriteTimeout ConnLifetime CacheSizeEachConn SendToReplicas ForceSingleClient DisableCache
 `)
 
 func words(text string) map[string]bool {
