@@ -10,6 +10,7 @@ require (
 	github.com/mileusna/useragent v1.3.5
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/seed12c5fab1/beaker v0.0.0
+	github.com/seed12c5fab1/beaker/redisstore v0.0.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/net v0.61.0
 	modernc.org/sqlite v1.61.1
@@ -25,6 +26,7 @@ require (
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	golang.org/x/sync v0.24.0 // indirect
@@ -36,4 +38,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/seed12c5fab1/beaker => ../../
+replace (
+	github.com/seed12c5fab1/beaker => ../../
+	github.com/seed12c5fab1/beaker/redisstore => ../../redisstore
+)

@@ -31,7 +31,7 @@ var knownCommands = []command{
 	{"docs/demo.md", regexp.MustCompile(`^go run \./cmd/beaker demo (--addr \S+ )?--insecure-host \S+$`), "cmd/beaker/main_test.go#TestScripts"},
 	// benchstat itself is not run: that the results are in its format is.
 	{"docs/performance.md", regexp.MustCompile(`^benchstat -col /who -row \.name,/store build/bench/results\.txt$`), "bench/main_test.go#TestEverythingIsDoneRight"},
-	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
+	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
 }
 
 var (

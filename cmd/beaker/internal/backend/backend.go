@@ -57,6 +57,7 @@ func kinds() []kind {
 		{[]string{"cookie"}, "cookie", "sealed in the cookie itself; logouts in DATA/revoked", openCookie},
 		{[]string{"postgres", "postgresql"}, "postgres://...", "PostgreSQL, at USER:PASSWORD@HOST:PORT/DATABASE", openPostgres},
 		{[]string{"mysql", "mariadb"}, "mysql://...", "MariaDB or MySQL, written in the same way", openMySQL},
+		{[]string{"redis", "rediss"}, "redis://...", "Redis, at USER:PASSWORD@HOST:PORT/DATABASE; rediss:// over TLS", openRedis},
 	}
 }
 

@@ -79,13 +79,14 @@ func TestOpenGivesTheStoreThatWasNamed(t *testing.T) {
 
 func TestOpenSaysWhatIsWrongAndNoPassword(t *testing.T) {
 	t.Setenv("MYSQL_PWD", "hunter2")
+	t.Setenv("REDISCLI_AUTH", "hunter2")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte(strings.Repeat("no database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for spec, want := range map[string]string{
 		"":                              "use one of",
-		"redis":                         `unknown store "redis"`,
+		"nosql":                         `unknown store "nosql"`,
 		"nosql://user:hunter2@host/db":  `unknown store "nosql"`,
 		"user=u password=hunter2":       "unknown store: use one of",
 		"hunter2@tcp(localhost)/db":     "unknown store: use one of",
@@ -130,6 +131,19 @@ func TestOpenSaysWhatIsWrongAndNoPassword(t *testing.T) {
 		"mysql://u:hunter2@127.0.0.1:1/db":     "check that the server runs",
 		"mysql://u@127.0.0.1:1/db?tls=true":    "check that the server runs",
 		"mysql://u:hunter2@nowhere.invalid/db": "check that the server runs",
+
+		"redis":                                "redis://USER:PASSWORD@HOST",
+		"redis:u:hunter2@localhost":            "redis://USER:PASSWORD@HOST",
+		"redis://":                             "redis://USER:PASSWORD@HOST",
+		"redis://u:hunter2@localhost:x":        "the form is",
+		"redis://u:hun/ter2@localhost":         "%2F for /",
+		"redis://u:12?hunter2@localhost":       "%2F for /",
+		"redis://u:12#hunter2@localhost":       "%2F for /",
+		"redis://u:hunter2%zz@localhost":       "the form is",
+		"redis://u@localhost/hunter2":          "the form is",
+		"redis://u@localhost?password=hunter2": "parameter",
+		"redis://u:hunter2@127.0.0.1:1":        "check that the server runs",
+		"rediss://u:hunter2@nowhere.invalid":   "check that the server runs",
 	} {
 		var cfg beaker.Config
 		b, err := backend.Open(t.Context(), spec, filepath.Join(file, "data"), &cfg)
@@ -149,7 +163,7 @@ func TestOpenSaysWhatIsWrongAndNoPassword(t *testing.T) {
 
 // A server that takes connections and says nothing, as a firewall may look.
 func TestServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
-	for _, scheme := range []string{"postgres", "mysql"} {
+	for _, scheme := range []string{"postgres", "mysql", "redis"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +183,7 @@ func TestServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			var cfg beaker.Config
-			_, err := backend.Open(ctx, scheme+"://u:hunter2@"+ln.Addr().String()+"/db", t.TempDir(), &cfg)
+			_, err := backend.Open(ctx, scheme+"://u:hunter2@"+ln.Addr().String()+"/1", t.TempDir(), &cfg)
 			done <- err
 		}()
 		select {

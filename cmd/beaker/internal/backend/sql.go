@@ -35,10 +35,7 @@ func openSQL(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, place st
 		s, err = sqlstore.New(limited, db, dialect, nil)
 	}
 	if err != nil {
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w\nno answer within %v: check that the server runs, and that the address is its own", err, startLimit)
-		}
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(noAnswer(ctx, err), db.Close())
 	}
 	cfg.Store = s
 	return &Backend{place, []func() error{s.Close, db.Close}}, nil

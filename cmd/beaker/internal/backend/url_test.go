@@ -55,3 +55,23 @@ func TestPostgreSQLURLMayLeaveThePasswordToTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+func TestRedisURLMayLeaveThePasswordToTheEnvironment(t *testing.T) {
+	t.Setenv("REDISCLI_AUTH", "from/the@environment")
+	for spec, want := range map[string]struct{ url, place string }{
+		"redis://u:p%40%2F@h:1/2":          {"redis://u:p%40%2F@h:1/2", "Redis at h:1, database 2"},
+		"redis://h":                        {"redis://:from%2Fthe%40environment@h", "Redis at h:6379"},
+		"rediss://u@[::1]?addr=other:6379": {"rediss://u:from%2Fthe%40environment@[::1]?addr=other:6379", "Redis at [::1]:6379"},
+		"redis://u:@h":                     {"redis://u:@h", "Redis at h:6379"},
+	} {
+		_, arg, _ := strings.Cut(spec, ":")
+		u, place, err := redisURL(request{spec: spec, arg: arg})
+		if err != nil {
+			t.Errorf("%s: %v", spec, err)
+			continue
+		}
+		if u != want.url || place != want.place {
+			t.Errorf("%s: got %q %q", spec, u, place)
+		}
+	}
+}
