@@ -194,7 +194,12 @@ func (c *checker) runHere(ctx context.Context, all []span, files []string) error
 		script += cmd.text + "\n"
 	}
 	// No network: the library requires nothing, and this is what shows it.
-	env := []string{"GOWORK=off", "GOPROXY=off", "GOFLAGS=-mod=mod"}
+	env := []string{
+		"GOWORK=off", "GOPROXY=off", "GOFLAGS=-mod=mod",
+		// What is cloned from the web is cloned from here.
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=url." + root + ".insteadOf", "GIT_CONFIG_VALUE_0=https://" + c.module,
+		"GIT_CONFIG_KEY_1=safe.directory", "GIT_CONFIG_VALUE_1=*",
+	}
 	if out, err := output(ctx, work, env, "sh", "-c", script); err != nil {
 		return fmt.Errorf("the commands fail: %w\n%s", err, out)
 	}

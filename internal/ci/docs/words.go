@@ -9,7 +9,7 @@ var knownWords = words(`
 	Location Origin Referer Accept Host Upgrade Forwarded Authorization Vary
 	Insecure Dangerously Allow
 	True False KeyError TypeError beaker.get_session
-	Write WriteHeader Flush Hijack
+	UnmarshalJSON Write WriteHeader Flush Hijack
 	SetMaxIdleConns Group HashTokenInStore Retry-After
 	rueidis.Client ConnWriteTimeout ConnLifetime CacheSizeEachConn SendToReplicas ForceSingleClient DisableCache
 `)

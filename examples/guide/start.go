@@ -1,0 +1,68 @@
+package guide
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/filestore"
+)
+
+//docs:begin secrets
+
+// openSecrets reads the secrets, which the first start makes. On several machines, make
+// the file once and copy it to each.
+func openSecrets(path string) (*beaker.Secrets, error) {
+	secrets, err := beaker.SecretsFromFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secrets, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path, []byte(beaker.NewSecret()+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return beaker.SecretsFromFile(path)
+}
+
+//docs:end secrets
+
+//docs:begin run
+
+// run serves until ctx ends, and then lets requests finish.
+func run(ctx context.Context, addr, data string, handler func(*beaker.Manager) http.Handler) error {
+	secrets, err := openSecrets(filepath.Join(data, "secrets"))
+	if err != nil {
+		return err
+	}
+	store, err := filestore.Open(filepath.Join(data, "sessions"), nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	sessions, err := beaker.New(beaker.Config{Store: store, Secrets: secrets})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Addr: addr, Handler: handler(sessions), ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		_ = sessions.Close() // streams that watch their session end now
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		stopped <- server.Shutdown(ctx)
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // then the store, which requests under way have used until now
+}
+
+//docs:end run
