@@ -131,8 +131,8 @@ func (s *Store) apply(ctx context.Context, key beaker.RecordKey, ch *beaker.Chan
 // it did not, only reading the row tells why: MySQL also counts no row if the row was
 // as it should be already.
 func (s *Store) swap(ctx context.Context, exec execFunc, base, next *beaker.Record, ch *beaker.Change) (bool, error) {
-	was, m := base.Meta(), next.Meta()
-	touched := int64(m.Touched)
+	was := base.Meta()
+	touched := int64(next.Touched())
 	same := [4]any{was.Key[:], int64(was.Version), was.Proof[:], int64(ch.Now)} // for ifSame
 	if !ch.ChangesData() {
 		n, err := exec(ctx, s.q.touch, touched, touched, same[0], same[1], same[2], same[3])
@@ -146,6 +146,7 @@ func (s *Store) swap(ctx context.Context, exec execFunc, base, next *beaker.Reco
 	if onlyValues(ch) {
 		n, err = exec(ctx, s.q.setValues, touched, touched, data, same[0], same[1], same[2], same[3])
 	} else {
+		m := next.Meta()
 		idle := int64(m.Idle / time.Millisecond)
 		n, err = exec(ctx, s.q.setAll, int64(m.Absolute), touched, idle, touched, data, m.Proof[:],
 			s.subjectArg(m.Subject), int64(m.AuthenticatedAt), idle, int64(m.Absolute), same[0], same[1], same[2], same[3])

@@ -8,6 +8,7 @@ import (
 )
 
 func conform(t *testing.T, e engine) {
+	t.Parallel() // the three of them
 	t.Run("one node", func(t *testing.T) {
 		rep := storetest.Run(t, func(t *testing.T) beaker.Store { return newPlace(t, e).store(t) })
 		rep.Store = "sqlstore " + e.name

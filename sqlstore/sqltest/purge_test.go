@@ -7,7 +7,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -239,96 +238,6 @@ func TestPurgeDropsOldMarks(t *testing.T) {
 			if n := count(t, db, p.quoted("_revoked")); n != c.left {
 				t.Errorf("at %d: %d marks are left, want %d", c.now, n, c.left)
 			}
-		}
-	})
-}
-
-// A report, not a bar: what a purge of a million rows does to loads.
-func TestPurgeOfAMillionRows(t *testing.T) {
-	rows := 5_000
-	if soak() {
-		rows = 1_000_000
-	}
-	each(t, func(t *testing.T, e engine) {
-		if soak() {
-			e.dsn = durable(t, e)
-		}
-		p := newPlace(t, e)
-		db := p.open(t)
-		fill(t, p, db, rows, epoch)
-		s := p.storeOn(t, db)
-		var keys []beaker.RecordKey
-		for range 100 {
-			m := newMeta()
-			m.Idle = beaker.NoLimit
-			keys = append(keys, created(t, s, m, "k", strings.Repeat("v", 200)).Key())
-		}
-		// loads runs until stop is closed, or for a while.
-		loads := func(stop chan struct{}) []time.Duration {
-			const loaders = 4
-			took := make([][]time.Duration, loaders)
-			var wg sync.WaitGroup
-			for l := range loaders {
-				wg.Go(func() {
-					tick := time.NewTicker(2 * time.Millisecond)
-					defer tick.Stop()
-					for i := 0; ; i++ {
-						select {
-						case <-stop:
-							return
-						case <-tick.C:
-						}
-						from := time.Now()
-						if _, err := s.Load(t.Context(), keys[(i*loaders+l)%len(keys)]); err != nil {
-							t.Error(err)
-							return
-						}
-						took[l] = append(took[l], time.Since(from))
-					}
-				})
-			}
-			wg.Wait()
-			return slices.Sorted(slices.Values(slices.Concat(took...)))
-		}
-		p99 := func(sorted []time.Duration) time.Duration {
-			if len(sorted) == 0 {
-				return 0
-			}
-			return sorted[len(sorted)*99/100]
-		}
-		idleStop := make(chan struct{})
-		wait := time.Second
-		if soak() {
-			wait = 15 * time.Second
-		}
-		time.AfterFunc(wait, func() { close(idleStop) })
-		idle := loads(idleStop)
-
-		stop := make(chan struct{})
-		purged := 0
-		var batches []time.Duration
-		began := time.Now()
-		go func() {
-			defer close(stop)
-			for {
-				from := time.Now()
-				n, err := s.Purge(t.Context(), epoch, 500)
-				batches = append(batches, time.Since(from))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if purged += n; n < 500 {
-					return
-				}
-			}
-		}()
-		during := loads(stop)
-		slices.Sort(batches)
-		t.Logf("%d rows in %v, Purge of 500: p50 %v, max %v; loads p99: idle %v (%d), during %v (%d), max %v", purged, time.Since(began).Round(time.Millisecond),
-			batches[len(batches)/2], batches[len(batches)-1], p99(idle), len(idle), p99(during), len(during), slices.Max(append(during, 0)))
-		if left := count(t, db, p.quoted("")); purged != rows || left != len(keys) {
-			t.Errorf("purged %d of %d rows; %d are left, want %d", purged, rows, left, len(keys))
 		}
 	})
 }

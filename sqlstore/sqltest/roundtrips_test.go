@@ -129,7 +129,7 @@ func TestRoundTripsOnTheWire(t *testing.T) {
 		w.reading.Store(true) // the first write begins a turn
 		return w, nil
 	}
-	each(t, func(t *testing.T, e engine) {
+	eachInTurn(t, func(t *testing.T, e engine) {
 		p := newPlace(t, e)
 		var db *sql.DB
 		switch e.dialect {
