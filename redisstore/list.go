@@ -139,8 +139,12 @@ func (s *Store) listAll(ctx context.Context, cursor string, limit int) (page []*
 	}
 	keys := surplus
 	if len(keys) == 0 && !at.end {
-		var names []string
-		if names, err = s.scan(ctx, &at, max(limit, leastScan)); err != nil {
+		k, err := s.keyspace(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		names, err := s.scan(ctx, k, &at, max(limit, leastScan))
+		if err != nil {
 			return nil, "", err
 		}
 		for _, name := range names {

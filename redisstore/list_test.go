@@ -120,11 +120,14 @@ func TestTheIndexFollowsTheAbsoluteDeadline(t *testing.T) {
 		t.Run(fmt.Sprintf("base %t", base), func(t *testing.T) {
 			p := newPlace(t)
 			s := p.store(t, redisstore.Options{})
+			// It would have ended by now, on every clock.
 			m := newMeta()
-			m.Subject, m.AuthenticatedAt, m.Idle = "fred", epoch, beaker.NoLimit
+			begun := epoch - 20*hour
+			m.Subject, m.AuthenticatedAt, m.Created, m.Touched = "fred", begun, begun, begun
+			m.Idle, m.Absolute = beaker.NoLimit, begun+12*hour
 			rec := created(t, s, m)
 			ch := changeOf(rec)
-			ch.Absolute = epoch + 100*hour
+			ch.Absolute = begun + 100*hour
 			if base {
 				ch.Base = rec
 			}
@@ -133,22 +136,44 @@ func TestTheIndexFollowsTheAbsoluteDeadline(t *testing.T) {
 			}
 			// A later sign-in trims the index.
 			m = newMeta()
-			m.Subject, m.AuthenticatedAt = "fred", epoch+50*hour
-			m.Created, m.Touched, m.Absolute = epoch+50*hour, epoch+50*hour, epoch+60*hour
+			m.Subject, m.AuthenticatedAt = "fred", epoch
 			created(t, s, m)
-			if n, err := s.RevokeSubject(t.Context(), "fred", epoch+51*hour); n != 2 || err != nil {
+			if n, err := s.RevokeSubject(t.Context(), "fred", epoch+1); n != 2 || err != nil {
 				t.Errorf("RevokeSubject: %d, %v; want both sessions", n, err)
-			}
-			// And what is over is trimmed.
-			for i := range 5 {
-				m = newMeta()
-				m.Subject, m.AuthenticatedAt = "jane", epoch+beaker.Millis(i+1)*20*hour
-				m.Created, m.Touched, m.Absolute = m.AuthenticatedAt, m.AuthenticatedAt, m.AuthenticatedAt+hour
-				created(t, s, m)
-			}
-			if page := all(t, s, beaker.ListQuery{Subject: "jane"}); len(page) != 1 {
-				t.Errorf("the index has %d entries, want that of the last sign-in", len(page))
 			}
 		})
 	}
+}
+
+// Each sign-in drops the entries of sessions that are over by its clock and by the
+// server's, so that an index does not grow for as long as somebody signs in. A node
+// whose clock is wrong hides nothing.
+func TestASignInTrimsTheIndex(t *testing.T) {
+	p := newPlace(t)
+	s := p.store(t, redisstore.Options{})
+	signIn := func(at beaker.Millis) {
+		m := newMeta()
+		m.Subject, m.AuthenticatedAt, m.Created, m.Touched, m.Absolute = "jane", at, at, at, at+hour
+		created(t, s, m)
+	}
+	want := func(when string, n int) {
+		t.Helper()
+		if got := p.redis(t, "ZCARD", indexOf(t, p)); got != int64(n) {
+			t.Errorf("%s the index has %v entries, want %d", when, got, n)
+		}
+	}
+	for i := range 5 {
+		signIn(epoch + beaker.Millis(i-5)*20*hour)
+	}
+	want("after sign-ins that are long over, and one more,", 1)
+	signIn(epoch)
+	want("after one more", 1)
+	signIn(epoch + 1000*hour)
+	want("after a sign-in on a node whose clock is far ahead", 2)
+	ttl, _ := p.redis(t, "PTTL", indexOf(t, p)).(int64)
+	signIn(epoch + 1)
+	if after, _ := p.redis(t, "PTTL", indexOf(t, p)).(int64); after < ttl-60_000 {
+		t.Errorf("a sign-in on another node cuts the index's life from %d to %d ms", ttl, after)
+	}
+	want("after a sign-in on another node", 3)
 }

@@ -3,21 +3,22 @@ package redisstore
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/seed12c5fab1/beaker"
 )
 
-// purgeKeys is how many keys a call of Purge looks at: one that went through a large
-// keyspace would outlast its context.
+// purgeKeys is how many keys a call of Purge looks at.
 const purgeKeys = 50_000
 
 // Purge implements [beaker.Purger]. Redis removes expired sessions by itself, a minute
 // after their end, so that little is left to do here: what is expired on the caller's
 // clock, and entries in the indexes of subjects whose sessions are gone.
 //
-// It goes through the keys of the server with SCAN, about 50,000 in a call; the next
+// It goes through the keys of the server with SCAN. A call looks at about 50,000 of
+// them, and at fewer if that takes half of the time that the context leaves; the next
 // call of the same store goes on from there. That fewer than limit means that none are
 // left is true of those keys.
 func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int, err error) {
@@ -31,14 +32,21 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 	if now < 0 || int64(now) > maxMillis {
 		return 0, errTimes
 	}
+	k, err := s.keyspace(ctx)
+	if err != nil {
+		return 0, err
+	}
 	at := s.purged.get()
+	if at.masters != k.sum {
+		at = position{}
+	}
 	defer func() { s.purged.set(at) }()
 	again := at != position{} // from the beginning, once the end is reached
-	for seen := 0; seen < purgeKeys; {
+	enough := halfOf(ctx)
+	for seen := 0; seen < purgeKeys && !enough(); seen += batch {
 		next := at
-		names, err := s.scan(ctx, &next, batch)
+		names, err := s.scan(ctx, k, &next, batch)
 		if err != nil {
-			at = position{} // it may be the place that is wrong
 			return n, err
 		}
 		removed, err := s.purgeSome(ctx, names, now, limit-n)
@@ -46,7 +54,6 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 		if err != nil || n >= limit {
 			return n, err // at stays where it is: there may be more here
 		}
-		seen += len(names)
 		if at = next; at.end {
 			at = position{}
 			if !again {
@@ -56,6 +63,16 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 		}
 	}
 	return n, nil
+}
+
+// halfOf returns what tells whether half of the time is over that the context leaves.
+func halfOf(ctx context.Context) func() bool {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return func() bool { return false }
+	}
+	left := time.Until(end)                                //nolint:forbidigo // a real wait, not session time
+	return func() bool { return time.Until(end) < left/2 } //nolint:forbidigo // the same
 }
 
 // purgeSome removes at most limit of the named sessions, and cleans the named indexes.

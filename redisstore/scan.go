@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,61 +50,72 @@ func parsePosition(s string) (position, error) {
 	return p, nil
 }
 
-var errChanged = errors.New("the cluster has other masters than when the listing began: begin again")
+// keyspace is all masters, each with a part of the keys.
+type keyspace struct {
+	masters []rueidis.Client // in the order of their addresses
+	sum     uint32           // tells one set of them from another
+}
 
-// scan returns the names of some keys that begin with the prefix, and moves at on.
-func (s *Store) scan(ctx context.Context, at *position, count int) ([]string, error) {
-	nodes, sum, err := s.masters(ctx)
-	if err != nil {
-		return nil, s.failed(ctx, "list", err)
+// keyspace finds the masters. In a cluster it asks each node what it is, since rueidis
+// does not tell.
+func (s *Store) keyspace(ctx context.Context) (keyspace, error) {
+	if s.client.Mode() != rueidis.ClientModeCluster {
+		return keyspace{[]rueidis.Client{s.client}, 1}, nil
 	}
+	all := s.client.Nodes()
+	addrs := slices.Sorted(maps.Keys(all))
+	roles := make([]rueidis.RedisResult, len(addrs))
+	var wg sync.WaitGroup
+	for i, addr := range addrs {
+		wg.Go(func() { roles[i] = all[addr].Do(ctx, all[addr].B().Role().Build()) })
+	}
+	wg.Wait()
+	var k keyspace
+	var names []string
+	for i, addr := range addrs {
+		role, err := roles[i].ToArray()
+		if err != nil {
+			return keyspace{}, s.failed(ctx, "scan", err)
+		}
+		if len(role) == 0 {
+			continue
+		}
+		if kind, err := role[0].ToString(); err == nil && kind == "master" {
+			k.masters, names = append(k.masters, all[addr]), append(names, addr)
+		}
+	}
+	if len(names) == 0 {
+		return keyspace{}, s.failed(ctx, "scan", errNoMaster)
+	}
+	k.sum = crc32.ChecksumIEEE([]byte(strings.Join(names, " "))) | 1
+	return k, nil
+}
+
+var (
+	errNoMaster = errors.New("the cluster has no master")
+	errChanged  = errors.New("the cluster has other masters than when this began: begin again")
+)
+
+// scan goes through about count keys, moves at on, and returns the names of those that
+// begin with the prefix.
+func (s *Store) scan(ctx context.Context, k keyspace, at *position, count int) ([]string, error) {
 	switch {
 	case at.masters == 0:
-		at.masters = sum
-	case at.masters != sum || at.node >= len(nodes):
+		at.masters = k.sum
+	case at.masters != k.sum || at.node >= len(k.masters):
 		// Each server has an order of its own, in which a place means nothing to another.
-		return nil, s.failed(ctx, "list", errChanged)
+		return nil, s.failed(ctx, "scan", errChanged)
 	}
-	node := nodes[at.node]
+	node := k.masters[at.node]
 	entry, err := node.Do(ctx, node.B().Scan().Cursor(at.cursor).Match(s.o.Prefix+"*").Count(int64(count)).Build()).AsScanEntry()
 	if err != nil {
-		return nil, s.failed(ctx, "list", err)
+		return nil, s.failed(ctx, "scan", err)
 	}
 	if at.cursor = entry.Cursor; at.cursor == 0 {
 		at.node++
-		at.end = at.node == len(nodes)
+		at.end = at.node == len(k.masters)
 	}
 	return entry.Elements, nil
-}
-
-// masters returns a client for each master, in the order of their addresses, and a
-// number that tells one set of them from another.
-func (s *Store) masters(ctx context.Context) ([]rueidis.Client, uint32, error) {
-	if s.client.Mode() != rueidis.ClientModeCluster {
-		return []rueidis.Client{s.client}, 1, nil
-	}
-	all := s.client.Nodes()
-	addrs := make([]string, 0, len(all))
-	for addr, node := range all {
-		role, err := node.Do(ctx, node.B().Role().Build()).ToArray()
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(role) > 0 {
-			if kind, err := role[0].ToString(); err == nil && kind == "master" {
-				addrs = append(addrs, addr)
-			}
-		}
-	}
-	slices.Sort(addrs)
-	nodes := make([]rueidis.Client, len(addrs))
-	for i, addr := range addrs {
-		nodes[i] = all[addr]
-	}
-	if len(nodes) == 0 {
-		return nil, 0, errors.New("the cluster has no master")
-	}
-	return nodes, crc32.ChecksumIEEE([]byte(strings.Join(addrs, " "))) | 1, nil
 }
 
 // place is a position that is kept.

@@ -12,12 +12,17 @@ local mark = redis.call('ZSCORE', key, 'revoked')
 local revoked = mark and tonumber(mark) - 2 * deadlines
 if revoked and ARGV[4] ~= '' and tonumber(ARGV[4]) <= revoked then return 0 end
 
--- A minute late, for the nodes whose clocks are behind. It also lets ZADD pass where
--- memory is full: the session is there already.
-redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now - 60000))
+-- What is over by this node's clock and by the server's is dropped, a minute late: a
+-- node whose clock is wrong must not hide sessions that go on on others. It also lets
+-- ZADD pass where memory is full: the session is there already.
+local over = math.min(now, tonumber(redis.call('TIME')[1]) * 1000) - 60000
+redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', over))
 redis.call('ZADD', key, 'GT', ARGV[3], ARGV[2])
 local last = redis.call('ZREVRANGEBYSCORE', key, deadlines, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local ttl = tonumber(last[2]) - now + 120000
 if revoked then ttl = math.max(ttl, revoked - now + tonumber(ARGV[5])) end
-redis.call('PEXPIRE', key, string.format('%.0f', math.max(ttl, 120000)))
+ttl = math.max(ttl, 120000)
+if ttl > redis.call('PTTL', key) then -- for the same reason
+  redis.call('PEXPIRE', key, string.format('%.0f', ttl))
+end
 return 1
