@@ -91,6 +91,7 @@ const (
 	remedyNoDB    = "the database does not exist: CREATE DATABASE it, or correct the DSN"
 	remedyLogin   = "check the user and the password in the DSN"
 	remedyPooler  = "behind a pooler that shares connections between clients, say default_query_exec_mode=exec in the DSN of pgx"
+	remedySetting = "check the settings in the DSN"
 	remedyConns   = "the server has no free connection: lower SetMaxOpenConns or raise its limit"
 )
 
@@ -159,7 +160,7 @@ func postgresEngine() *engine {
 			"28P01": remedyLogin, "28000": remedyLogin, "53300": remedyConns,
 			"57P03": "the server is starting or stopping: wait",
 			// What a pooler gives to one client, another one prepared, or did not.
-			"26000": remedyPooler, "42P05": remedyPooler,
+			"26000": remedyPooler, "42P05": remedyPooler, "42704": remedySetting,
 		},
 	}
 }
@@ -201,6 +202,7 @@ func mysqlEngine() *engine {
 			"1146": remedyMigrate, "1054": remedyMigrate, "1049": remedyNoDB + " or Options.Schema", "1046": "name the database in the DSN, or in Options.Schema",
 			"1021": remedyFull, "1114": remedyFull, "3": remedyFull, "1290": remedyWrite, "1792": remedyWrite, "1836": remedyWrite,
 			"1142": remedyGrant, "1044": remedyGrant, "1045": remedyLogin, "1040": remedyConns, "1203": remedyConns, "1226": remedyConns,
+			"1193": remedySetting,
 			"1461": "the server holds too many prepared statements: lower SetMaxOpenConns or raise max_prepared_stmt_count",
 		},
 	}

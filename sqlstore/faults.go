@@ -214,7 +214,7 @@ func withoutDSN(err error) string {
 	case strings.Contains(err.Error(), noTLS): // pgx has no type for it
 		return noTLS
 	case unreachable(err):
-		return "the server cannot be reached"
+		return "the server's name is not known"
 	case errors.Is(err, context.Canceled):
 		return context.Canceled.Error()
 	case errors.Is(err, context.DeadlineExceeded):
@@ -231,11 +231,15 @@ func (e *engine) remedyOf(err error) string {
 		return remedy
 	}
 	var cert *tls.CertificateVerificationError
+	var dns *net.DNSError
 	switch {
 	case e.primary && code == "1" && strings.Contains(err.Error(), "no such "):
 		return remedyMigrate // SQLite has one code for all mistakes in a statement
 	case code != "":
 		return ""
+	case errors.As(err, &dns):
+		// Perhaps it is no host at all, which is why it is not shown.
+		return "check that the DSN has the server's name; in a URL, @ and / of a password are written %40 and %2F"
 	case unreachable(err):
 		return "check that the server runs and that the DSN has its address"
 	case errors.As(err, &cert), strings.Contains(err.Error(), "TLS"):

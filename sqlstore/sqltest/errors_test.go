@@ -59,20 +59,22 @@ func wantTold(t *testing.T, m mistake) {
 
 func TestMistakesThatNeedNoServer(t *testing.T) {
 	const (
+		name = "check that the DSN has the server's name"
 		runs = "check that the server runs and that the DSN has its address"
 		form = "check the DSN"
 		tls  = "check what the DSN says about TLS"
 	)
 	for _, m := range []mistake{
 		{"PostgreSQL, nobody listens", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1:1/db?sslmode=disable", sqlstore.Options{}, runs},
-		{"PostgreSQL, no such host", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@nowhere.invalid/db?connect_timeout=5", sqlstore.Options{}, runs},
+		{"PostgreSQL, no such host", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@nowhere.invalid/db?connect_timeout=5", sqlstore.Options{}, name},
 		{"PostgreSQL, not a port", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1:port/db", sqlstore.Options{}, form},
 		{"PostgreSQL, an open quote", sqlstore.PostgreSQL, "pgx", "host=127.0.0.1 password='" + secret + " port=x", sqlstore.Options{}, form},
 		{"PostgreSQL, an unknown mode", sqlstore.PostgreSQL, "pgx", "postgres://u:" + secret + "@127.0.0.1/db?sslmode=" + secret, sqlstore.Options{}, tls},
-		{"PostgreSQL, a slash in the password", sqlstore.PostgreSQL, "pgx", "postgres://u:12/" + secret + "@127.0.0.1/db", sqlstore.Options{}, runs},
+		{"PostgreSQL, a slash in the password", sqlstore.PostgreSQL, "pgx", "postgres://u:12/" + secret + "@127.0.0.1/db", sqlstore.Options{}, name},
+		{"PostgreSQL, an @ in the password", sqlstore.PostgreSQL, "pgx", "postgres://u:12@" + secret + "@127.0.0.1/db", sqlstore.Options{}, name},
 		{"MariaDB, nobody listens", sqlstore.MySQL, "mysql", "u:" + secret + "@tcp(127.0.0.1:1)/db", sqlstore.Options{}, runs},
-		{"MariaDB, no such host", sqlstore.MySQL, "mysql", "u:" + secret + "@tcp(nowhere.invalid:3306)/db?timeout=5s", sqlstore.Options{}, runs},
-		{"SQLite, no such folder", sqlstore.SQLite, "sqlite", "file:/nowhere/sessions.db?_pragma=busy_timeout(5000)&key=" + secret, sqlstore.Options{}, "check the path"},
+		{"MariaDB, no such host", sqlstore.MySQL, "mysql", "u:" + secret + "@tcp(nowhere.invalid:3306)/db?timeout=5s", sqlstore.Options{}, name},
+		{"SQLite, no such folder", sqlstore.SQLite, "sqlite", "file:/dev/null/sessions.db?_pragma=busy_timeout(5000)&key=" + secret, sqlstore.Options{}, "check the path"},
 		{"SQLite, another engine's dialect", sqlstore.PostgreSQL, "sqlite", sqlstore.SQLiteDSN(t.TempDir() + "/x.db"), sqlstore.Options{}, "this is what SQLite says"},
 	} {
 		wantTold(t, m)
@@ -112,6 +114,7 @@ func TestMistakesWithPostgreSQL(t *testing.T) {
 		{name: "no right", dsn: user("stranger", secret), opts: sqlstore.Options{Table: p.opts.Table, Schema: "public"}, want: "grant the database user"},
 		{name: "too many connections", dsn: user("crowd", secret), want: "lower SetMaxOpenConns"},
 		{name: "the server has no TLS", dsn: strings.Replace(p.source, "sslmode=disable", "sslmode=require", 1), want: "TLS"},
+		{name: "an unknown setting", dsn: p.source + "&search_pat=x", want: "check the settings in the DSN"},
 		{name: "the dialect of MySQL", dsn: p.source, dialect: sqlstore.MySQL, want: "this is what PostgreSQL says: give its dialect, or open the database with a driver for MySQL"},
 		{name: "the dialect of SQLite", dsn: p.source, dialect: sqlstore.SQLite, want: "this is what PostgreSQL says"},
 	} {
@@ -168,6 +171,7 @@ func TestMistakesWithMariaDB(t *testing.T) {
 		{name: "too many connections", dsn: user("crowd", secret, ""), want: "lower SetMaxOpenConns"},
 		{name: "autocommit is off", dsn: p.source + "?autocommit=0", want: "autocommit is off"},
 		{name: "the server has no TLS", dsn: p.source + "?tls=true", want: "TLS"},
+		{name: "an unknown setting", dsn: p.source + "?no_such=1", want: "check the settings in the DSN"},
 		{name: "the dialect of PostgreSQL", dsn: p.source, dialect: sqlstore.PostgreSQL, want: "this is what MySQL says: give its dialect"},
 		{name: "the dialect of SQLite", dsn: p.source, dialect: sqlstore.SQLite, want: "this is what MySQL says"},
 	} {

@@ -103,10 +103,15 @@ func TestOpenSaysWhatIsWrongAndNoPassword(t *testing.T) {
 		"sqlite:" + file + "/db":        "not a directory",
 		"sqlite:" + file:                "not an SQLite database",
 
+		"sqlite://beaker-data/sessions.db": "without //",
+		"sqlite:///srv/sessions.db":        "without //",
+
 		"postgres":                               "postgres://USER:PASSWORD@HOST",
 		"postgres:u:hunter2@localhost/db":        "postgres://USER:PASSWORD@HOST",
 		"postgres://u:hunter2@localhost:x/db":    "the form is",
 		"postgres://u:hun/ter2@localhost/db":     "%2F for /",
+		"postgres://u:12@hunter2@localhost/db":   "%40 for @",
+		"mysql://u:12@hunter2@localhost/db":      "%40 for @",
 		"postgres://u:12/hunter2@localhost/db":   "%2F for /",
 		"postgres://u:12?hunter2@localhost/db":   "%2F for /",
 		"postgres://u:12#hunter2@localhost/db":   "%2F for /",
@@ -127,10 +132,10 @@ func TestOpenSaysWhatIsWrongAndNoPassword(t *testing.T) {
 		// Nothing listens there: it is the port for multiplexing, and Unix has no such
 		// service any more.
 		"postgres://u:hunter2@127.0.0.1:1/db":  "check that the server runs",
-		"postgres://u:hunter2@nowhere.invalid": "check that the server runs",
+		"postgres://u:hunter2@nowhere.invalid": "check that the DSN has the server's name",
 		"mysql://u:hunter2@127.0.0.1:1/db":     "check that the server runs",
 		"mysql://u@127.0.0.1:1/db?tls=true":    "check that the server runs",
-		"mysql://u:hunter2@nowhere.invalid/db": "check that the server runs",
+		"mysql://u:hunter2@nowhere.invalid/db": "check that the DSN has the server's name",
 
 		"redis":                                "redis://USER:PASSWORD@HOST",
 		"redis:u:hunter2@localhost":            "redis://USER:PASSWORD@HOST",

@@ -50,7 +50,11 @@ func checkURL(arg, form string) error {
 		return badURL(form)
 	}
 	// An @ after the host is nearly always the end of a password that has a slash in
-	// it. What is before that slash would be taken for the host, and be shown.
+	// it, and one more before the host is part of a password. What comes before the slash,
+	// or after that @, would be taken for the host, and be shown.
+	if strings.Count(rest, "@") > 1 {
+		return badURL(form)
+	}
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 && strings.Contains(rest[i:], "@") {
 		return badURL(form)
 	}

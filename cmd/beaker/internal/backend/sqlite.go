@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	// SQLite translated to Go: whoever runs the demo needs no C compiler.
 	_ "modernc.org/sqlite"
@@ -23,6 +24,10 @@ func openSQLite(ctx context.Context, r request, cfg *beaker.Config) (*Backend, e
 		return nil, errors.New("which file? say sqlite:PATH, for example sqlite:beaker-data/sessions.db")
 	case ":memory:":
 		return nil, errors.New("a database in memory is one for each connection: say --store memory")
+	}
+	if strings.HasPrefix(r.arg, "//") {
+		// As in URLs elsewhere, of which some mean the root folder by it and some do not.
+		return nil, errors.New("what follows sqlite: is a path, without //: say sqlite:beaker-data/sessions.db, or sqlite:/srv/sessions.db")
 	}
 	if err := makePrivate(r.arg); err != nil {
 		return nil, err
