@@ -58,7 +58,7 @@ func TestFullDisk(t *testing.T) {
 			}
 			filler = append(filler, m.Key)
 		}
-		t.Logf("after %d sessions of 60 KiB: %v", len(filler), err)
+		t.Logf("report: after %d sessions of 60 KiB: %v", len(filler), err)
 		if err == nil || !strings.Contains(err.Error(), "the disk is full: make room") || errors.Is(err, beaker.ErrUncertain) {
 			t.Errorf("Create on a full disk: %v", err)
 		}

@@ -285,7 +285,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 			if server == nil && strings.HasPrefix(name, "node0") && failed > 0 {
 				t.Errorf("%s: %d requests failed when the other node was killed", name, failed)
 			}
-			t.Logf("%s: counted %d, acknowledged %d, without an answer that says so %d", name, n, ok, failed)
+			t.Logf("report: %s: counted %d, acknowledged %d, without an answer that says so %d", name, n, ok, failed)
 			sum += n
 		}
 		if n := number(rec, all.Name()); n != sum {

@@ -59,7 +59,7 @@ func pairs(t *testing.T, p *place, mine, theirs string, n int, judge func(s *sql
 			return
 		}
 	}
-	t.Logf("%s and %s: %d pairs, all of them overlapping; in %d of them this process needed more than one statement", mine, theirs, met, lost)
+	t.Logf("report: %s and %s: %d pairs, all of them overlapping; in %d of them this process needed more than one statement", mine, theirs, met, lost)
 }
 
 func TestTwoProcesses(t *testing.T) {

@@ -91,8 +91,8 @@ func TestPurgeOfAMillionRows(t *testing.T) {
 			}
 		}
 		quiet, busy := percentiles(all[0]), percentiles(all[1])
-		t.Logf("%s: %d rows purged in %v of work, 500 in %v (p99 %v)", e.name, purged, sum(calls).Round(time.Millisecond), percentiles(calls).p50, percentiles(calls).p99)
-		t.Logf("%s: loads at rest: p50 %v, p99 %v (%d); while it purges: p50 %v, p99 %v (%d); p99 is %.1f times", e.name,
+		t.Logf("report: %s: %d rows purged in %v of work, 500 in %v (p99 %v)", e.name, purged, sum(calls).Round(time.Millisecond), percentiles(calls).p50, percentiles(calls).p99)
+		t.Logf("report: %s: loads at rest: p50 %v, p99 %v (%d); while it purges: p50 %v, p99 %v (%d); p99 is %.1f times", e.name,
 			quiet.p50, quiet.p99, len(all[0]), busy.p50, busy.p99, len(all[1]), float64(busy.p99)/float64(max(quiet.p99, 1)))
 	})
 }

@@ -11,7 +11,11 @@ import (
 )
 
 func (g *gate) soak(ctx context.Context) error {
-	return some(g.test(ctx, "", []string{"CGO_ENABLED=1", "BEAKER_SOAK=1"}, "-race", "-shuffle=on", "-timeout=60m", "work"))
+	run, err := g.test(ctx, "", []string{"CGO_ENABLED=1", "BEAKER_SOAK=1"}, "-race", "-shuffle=on", "-timeout=60m", "work")
+	if run != nil && len(run.Reports) > 0 {
+		fmt.Fprintf(g.out, "\nwhat was measured:\n  %s\n\n", strings.Join(run.Reports, "\n  "))
+	}
+	return some(run, err)
 }
 
 // fuzz runs every fuzz target of the workspace, one after the other: each uses all

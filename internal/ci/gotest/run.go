@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 )
@@ -35,8 +36,9 @@ type Test struct {
 
 // Run is what one invocation of go test reported.
 type Run struct {
-	Tests    []Test // in the order in which they ended
-	Packages int    // packages that had tests
+	Tests    []Test   // in the order in which they ended
+	Packages int      // packages that had tests
+	Reports  []string // what tests that passed have measured: what they logged after "report: "
 }
 
 // Bad returns the tests that did not pass.
@@ -168,6 +170,11 @@ func (r *Run) finish(e *event, s *state, build string, w io.Writer) {
 	count := 0
 	for _, name := range s.order {
 		t := s.tests[name]
+		for line := range strings.Lines(t.output.String()) {
+			if _, report, ok := strings.Cut(line, ": report: "); ok && t.outcome == Passed {
+				r.Reports = append(r.Reports, fmt.Sprintf("%s %s: %s", path.Base(e.Package), name, strings.TrimSpace(report)))
+			}
+		}
 		if t.parent && (t.outcome == Passed || t.badLeaf) {
 			continue // its leaves tell
 		}

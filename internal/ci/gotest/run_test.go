@@ -46,6 +46,23 @@ func goTest(t *testing.T, files map[string]string, args ...string) (*gotest.Run,
 
 const header = "package m\n\nimport \"testing\"\n\n"
 
+func TestReportsAreKept(t *testing.T) {
+	run, out := goTest(t, map[string]string{"a/a_test.go": header + `
+func TestTree(t *testing.T) {
+	t.Run("leaf", func(t *testing.T) { t.Log("report: 1 of 2") })
+	t.Run("bad", func(t *testing.T) { t.Error("report: not this one") })
+	t.Log("not a report")
+}
+func TestLeaf(t *testing.T) { t.Log("report: 2 of 2") }
+`}, "./...")
+	if got, want := strings.Join(run.Reports, "; "), "a TestTree/leaf: 1 of 2; a TestLeaf: 2 of 2"; got != want {
+		t.Errorf("the reports are %q, want %q", got, want)
+	}
+	if strings.Contains(out, "1 of 2") {
+		t.Error("what a test that passed has logged is printed")
+	}
+}
+
 func TestEachOutcomeIsToldApart(t *testing.T) {
 	run, out := goTest(t, map[string]string{
 		"a/a_test.go": header + `
