@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"time"
@@ -121,7 +120,7 @@ func remedyOf(err error) string {
 		return remedyAway
 	case timedOut(err):
 		return remedyTimeout
-	case errors.Is(err, io.EOF), errors.Is(err, errStale), judge(err) == unsent:
+	case broke(err):
 		return remedyBroke
 	}
 	return ""

@@ -64,7 +64,7 @@ func New(client *memcache.Client, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStore(client, o, ""), nil
+	return newStore(client, o, nil), nil
 }
 
 // Open returns a store on servers, each named as host, host:port or the path of a Unix
@@ -89,13 +89,17 @@ func Open(list []string, opts *Options) (*Store, error) {
 	}
 	client := memcache.NewFromSelector(s)
 	client.Timeout, client.MaxIdleConns, client.DialContext = o.Timeout, o.MaxIdleConns, dial
-	st := newStore(client, o, s.fingerprint()+":")
+	st := newStore(client, o, s)
 	st.own = true
 	return st, nil
 }
 
-func newStore(client *memcache.Client, o Options, list string) *Store {
-	s := &Store{client: client, o: o, prefix: o.Prefix + ":" + o.Generation + ":" + list, dead: client.MaxIdleConns}
+// newStore makes a store. The list is nil where it is not known.
+func newStore(client *memcache.Client, o Options, list servers) *Store {
+	s := &Store{client: client, o: o, prefix: o.Prefix + ":" + o.Generation + ":", dead: client.MaxIdleConns}
+	if list != nil {
+		s.prefix += list.fingerprint() + ":"
+	}
 	if s.dead <= 0 {
 		s.dead = memcache.DefaultMaxIdleConns
 	}

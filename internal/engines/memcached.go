@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -51,10 +53,14 @@ func tryMemcached(ctx context.Context, program string, args []string) (*Memcache
 		return nil, err
 	}
 	all := append([]string{program, "--listen=127.0.0.1", "--port=" + strconv.Itoa(port), "--udp-port=0", "--threads=2"}, args...)
-	m.Process, err = Start(ctx, Spec{Args: all, Dir: m.dir, Account: account, Ready: func(ctx context.Context) error {
-		_, err := m.Do(ctx, "version")
-		return err
-	}})
+	m.Process, err = Start(ctx, Spec{
+		Args: all, Dir: m.dir, Account: account,
+		Ready: func(ctx context.Context) error {
+			_, err := m.Do(ctx, "version")
+			return err
+		},
+		Stop: syscall.SIGKILL, // it has nothing to save, and takes a second to end by itself
+	})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(m.dir))
 	}
@@ -75,7 +81,7 @@ func (m *Memcached) Do(ctx context.Context, command string) ([]string, error) {
 	if _, err := c.Write([]byte(command + "\r\n")); err != nil {
 		return nil, err
 	}
-	many := strings.HasPrefix(command, "stats") || strings.HasPrefix(command, "get")
+	many := strings.HasPrefix(command, "stats") || strings.HasPrefix(command, "get") || strings.HasPrefix(command, "lru_crawler metadump")
 	var lines []string
 	for r := bufio.NewReader(c); ; {
 		line, err := r.ReadString('\n')
@@ -108,6 +114,24 @@ func (m *Memcached) Stats(ctx context.Context, command string) (map[string]strin
 		out[name] = value
 	}
 	return out, nil
+}
+
+// Keys returns the names of all that the server holds.
+func (m *Memcached) Keys(ctx context.Context) ([]string, error) {
+	lines, err := m.Do(ctx, "lru_crawler metadump all")
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(lines))
+	for _, line := range lines {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "key="), " ")
+		key, err := url.QueryUnescape(name)
+		if err != nil {
+			return nil, fmt.Errorf("engines: memcached: the key %q: %w", name, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // Close ends the server and removes its folder.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker/internal/engines"
+	"github.com/seed12c5fab1/beaker/internal/leaks"
 	"github.com/seed12c5fab1/beaker/memcachestore"
 )
 
@@ -46,7 +47,7 @@ func sharedServers(tb testing.TB) []*engines.Memcached {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := leaks.Watch(m).Run()
 	for _, s := range shared.servers {
 		if err := s.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -97,4 +98,19 @@ func (p *place) store(tb testing.TB) *memcachestore.Store {
 		}
 	})
 	return s
+}
+
+// ownServer starts a server for one test.
+func ownServer(tb testing.TB, args ...string) *engines.Memcached {
+	tb.Helper()
+	m, err := engines.StartMemcached(context.Background(), args...)
+	if err != nil {
+		tb.Fatalf("the test needs the server: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return m
 }

@@ -34,7 +34,8 @@ type wire struct {
 	mu    sync.Mutex
 	log   []string // the command lines
 	hook  func(command string) fate
-	later []func() // what sentLater has held back
+	edit  func(command string, answer []byte) []byte // what the store reads in its place; nil: as it is
+	later []func()                                   // what sentLater has held back
 }
 
 // watched returns a store whose commands go over a wire.
@@ -62,6 +63,13 @@ func (w *wire) on(hook func(command string) fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hook = hook
+}
+
+// says makes the store read other answers from now on; nil ends that.
+func (w *wire) says(edit func(command string, answer []byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.edit = edit
 }
 
 // once lets one command of a verb have a fate: the nth from now, counted from 1.
@@ -123,14 +131,18 @@ type wireConn struct {
 	fresh bool // no part of the next command was written yet
 	fate  fate
 	held  []byte
+
+	command string
+	rest    []byte // of an answer that was changed
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
 	if c.fresh {
 		c.fresh = false
 		line, _, _ := bytes.Cut(b, []byte("\r\n"))
+		c.command = string(line)
 		c.w.mu.Lock()
-		c.w.log = append(c.w.log, string(line))
+		c.w.log = append(c.w.log, c.command)
 		hook := c.w.hook
 		c.w.mu.Unlock()
 		if c.fate = goes; hook != nil {
@@ -148,7 +160,7 @@ func (c *wireConn) Read(b []byte) (int, error) {
 	c.fresh = true
 	switch c.fate {
 	case goes:
-		return c.Conn.Read(b)
+		return c.answer(b)
 	case answerLost, answerLate:
 		n, err := c.Conn.Read(b) // then it was performed
 		clear(b[:n])
@@ -166,6 +178,23 @@ func (c *wireConn) Read(b []byte) (int, error) {
 		c.w.mu.Unlock()
 	}
 	return 0, io.EOF
+}
+
+// answer reads what the server says, or what the test makes of it.
+func (c *wireConn) answer(b []byte) (int, error) {
+	if len(c.rest) == 0 {
+		c.w.mu.Lock()
+		edit := c.w.edit
+		c.w.mu.Unlock()
+		n, err := c.Conn.Read(b)
+		if edit == nil || err != nil {
+			return n, err
+		}
+		c.rest = edit(c.command, slices.Clone(b[:n]))
+	}
+	n := copy(b, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
 }
 
 // perform sends a command over a new connection and waits for its answer.
