@@ -18,7 +18,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help test setup format vet rules api-check docs-check unit isolated fips guarantees-check lint \
-	fmt api docs guarantees soak fuzz mutants bench clean FORCE
+	fmt api docs guarantees soak fuzz decoders mutants bench clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,11 +71,14 @@ docs: build/bin/gate ## copy the examples into the documents, from the files tha
 guarantees: build/bin/gate ## bring the guarantee table in README.md up to date
 	@$(GATE) guarantees-write
 
-soak: build/bin/gate ## the long versions of all tests, then all fuzz targets for FUZZTIME each (10m)
-	@$(GATE) setup soak fuzz
+soak: build/bin/gate ## the long versions of all tests, then fuzz
+	@$(GATE) setup soak fuzz decoders
 
-fuzz: build/bin/gate ## all fuzz targets for FUZZTIME each (10m)
-	@$(GATE) fuzz
+fuzz: build/bin/gate ## all fuzz targets for FUZZTIME each (10m), and what of the decoders they reach
+	@$(GATE) fuzz decoders
+
+decoders: build/bin/gate ## what of the decoders the fuzz targets reach, without fuzzing
+	@$(GATE) decoders
 
 mutants: build/bin/mutants ## break each promise on purpose and see its test fail; MUTANTS=regexp picks some
 	@build/bin/mutants -run "$(MUTANTS)" -j $(JOBS)

@@ -18,9 +18,10 @@ import (
 
 // hostileSite is a manager with one session, for FuzzCookieHeader.
 type hostileSite struct {
-	m       *Manager
-	store   *mapStore
-	genuine string
+	m     *Manager
+	store *mapStore
+	// cookies are genuine: alice's, bob's, and one of a session of alice's that has ended.
+	cookies [3]string
 }
 
 // newHostileSites makes the same sites each time: the seeds hold their cookies.
@@ -42,27 +43,36 @@ func newHostileSites(tb testing.TB) (all []hostileSite) {
 			if s.m, err = New(cfg); err != nil {
 				tb.Fatal(err)
 			}
-			cred := testCredential()
-			rec, err := NewRecord(Meta{
-				Key: s.m.hash.recordKey(&cred.sid), Proof: s.m.hash.recordProof(&cred), Version: 1, Created: MillisOf(now), Touched: MillisOf(now),
-				Idle: time.Hour, Absolute: MillisOf(now) + 3_600_000, Subject: "alice", AuthenticatedAt: MillisOf(now),
-			}, nil)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			if kind == "stored" {
-				s.store.records[rec.key] = rec
-				s.genuine = string(s.m.secure.tokens.issue(nil, &cred))
-			} else {
+			for i, who := range []string{"alice", "bob", "alice"} {
+				cred := testCredential()
+				cred.sid[0] = byte(i)
+				rec, err := NewRecord(Meta{
+					Key: s.m.hash.recordKey(&cred.sid), Proof: s.m.hash.recordProof(&cred), Version: 1, Created: MillisOf(now) - 3_600_000, Touched: MillisOf(now),
+					Idle: time.Hour, Absolute: MillisOf(now) + 3_600_000, Subject: who, AuthenticatedAt: MillisOf(now) - 3_600_000,
+				}, nil)
+				if err != nil {
+					tb.Fatal(err)
+				}
+				ended := i == 2
+				if kind == "stored" {
+					if !ended {
+						s.store.records[rec.key] = rec
+					}
+					s.cookies[i] = string(s.m.secure.tokens.issue(nil, &cred))
+					continue
+				}
 				payload, err := encodePayload(&cred.sid, epoch{}, rec)
 				if err != nil {
 					tb.Fatal(err)
 				}
 				text, err := s.m.secure.sealer.seal(payload)
+				if err == nil && ended {
+					err = s.m.revoked.end(context.Background(), rec, MillisOf(now)-2*inFlight, markLogout)
+				}
 				if err != nil {
 					tb.Fatal(err)
 				}
-				s.genuine = string(text) // a sealed one is new in each process
+				s.cookies[i] = string(text) // of a sealed session another one in each process
 			}
 			all = append(all, s)
 		}
@@ -72,9 +82,9 @@ func newHostileSites(tb testing.TB) (all []hostileSite) {
 
 // FuzzCookieHeader: whatever stands in the Cookie header, a read costs a few store calls
 // at most and sends no cookie, and who has no genuine cookie is nobody. In the input,
-// "\x01" stands for the genuine cookie of each site.
+// "\x01", "\x02" and "\x03" stand for the genuine cookies of each site.
 //
-//beaker:decodes Session.load Session.candidates Session.loadSealed Session.openSealed Session.cookies Session.loadTheLivingOne Session.livingSealed
+//beaker:decodes Session.candidates Session.openSealed Session.cookies Session.loadTheLivingOne Session.livingSealed
 func FuzzCookieHeader(f *testing.F) {
 	o := countOutcomes(f)
 	sites := newHostileSites(f)
@@ -82,19 +92,21 @@ func FuzzCookieHeader(f *testing.F) {
 		for i := range sites {
 			s := &sites[i]
 			s.store.loads = 0
+			text := strings.NewReplacer("\x01", s.cookies[0], "\x02", s.cookies[1], "\x03", s.cookies[2]).Replace(header)
 			r := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
-			text := strings.ReplaceAll(header, "\x01", s.genuine)
 			r.Header["Cookie"] = strings.Split(text, "\n")
+			has := func(i int) bool { return strings.Contains(text, s.m.cfg.Cookie.Name+"="+s.cookies[i]) }
 			w := httptest.NewRecorder()
 			s.m.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				got, err := s.m.Get(r.Context())
+				who := got.Subject()
 				switch {
 				case err != nil:
 					t.Errorf("%v", err)
-				case got.Subject() == "alice" && strings.Contains(text, s.m.cfg.Cookie.Name+"="+s.genuine):
+				case who == "alice" && has(0) && !has(1), who == "bob" && has(1) && !has(0):
 					o.count(nil)
-				case !got.IsNew() || got.Subject() != "":
-					t.Errorf("%q opens %q", text, got.Subject())
+				case !got.IsNew() || who != "":
+					t.Errorf("%q opens %q", text, who)
 				default:
 					o.count(ErrNotFound)
 				}
@@ -102,7 +114,7 @@ func FuzzCookieHeader(f *testing.F) {
 			if len(w.Header()["Set-Cookie"]) != 0 || w.Code != http.StatusOK {
 				t.Errorf("%q: %d %v", text, w.Code, w.Header())
 			}
-			if s.store.loads > 4*maxCandidates {
+			if s.store.loads > 2*maxCandidates+2 {
 				t.Errorf("%q: %d store calls", text, s.store.loads)
 			}
 		}
@@ -212,7 +224,8 @@ func writeHostileSeeds(t *testing.T, seed func(target, name string, args ...any)
 	t.Helper()
 	for name, header := range map[string]string{
 		"sid": "sid=\x01", "host": "__Host-session=\x01", "both": "a=1; sid=\x01; __Host-session=\x01", "twice": "sid=\x01; sid=\x01", "lines": "a=1\nsid=\x01\nb=2",
-		"quoted": `sid="` + "\x01" + `"`, "planted": "sid=x; sid=\x01", "longer": "sid=\x01A", "five": "sid=1; sid=2; sid=3; sid=4; sid=\x01", "nothing": "", "bare": "sid",
+		"quoted": `sid="` + "\x01" + `"`, "planted": "sid=x; sid=\x01", "longer": "sid=\x01A", "two": "sid=\x01; sid=\x02", "ended": "sid=\x03; sid=\x02", "host-two": "__Host-session=\x01; __Host-session=\x03",
+		"five": "sid=1; sid=2; sid=3; sid=4; sid=\x01", "nothing": "", "bare": "sid",
 	} {
 		seed("FuzzCookieHeader", name, header)
 	}

@@ -94,12 +94,23 @@ func (s *Store) readMark(hash string) (at beaker.Millis, marked bool, err error)
 	if err != nil {
 		return 0, false, err
 	}
-	n, err := strconv.ParseInt(strings.TrimSuffix(string(b), "\n"), 10, 64)
-	if err != nil {
-		// Not to be taken for "never revoked".
-		return 0, false, fmt.Errorf("damaged revocation mark %s: revoke the subject's sessions again, or remove the file", name)
+	if at, ok := parseMarkTime(b); ok {
+		return at, true, nil
 	}
-	return beaker.Millis(n), true, nil
+	// Not to be taken for "never revoked".
+	return 0, false, fmt.Errorf("damaged revocation mark %s: revoke the subject's sessions again, or remove the file", name)
+}
+
+// formatMarkTime is what a mark holds.
+func formatMarkTime(at beaker.Millis) []byte {
+	return append(strconv.AppendInt(nil, int64(at), 10), '\n')
+}
+
+// parseMarkTime reads what formatMarkTime wrote and refuses everything else: a time that
+// a damage has moved into the past would let a session live that was revoked.
+func parseMarkTime(b []byte) (at beaker.Millis, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSuffix(string(b), "\n"), 10, 64)
+	return beaker.Millis(n), err == nil && n >= 0 && string(formatMarkTime(beaker.Millis(n))) == string(b)
 }
 
 // writeMark notes that the subject was revoked, on the disk when it returns. Those
@@ -114,8 +125,7 @@ func (s *Store) writeMark(ctx context.Context, hash string, at beaker.Millis) er
 	if old, marked, err := s.readMark(hash); err == nil && marked {
 		at = max(at, old)
 	}
-	data := strconv.AppendInt(nil, int64(at), 10)
-	return s.replace("revoke subject", &s.shardSynced[shard], shardName(shard), markName(hash), append(data, '\n'), farFuture)
+	return s.replace("revoke subject", &s.shardSynced[shard], shardName(shard), markName(hash), formatMarkTime(at), farFuture)
 }
 
 // RevokeSubject ends all sessions of a subject; see [beaker.SubjectRevoker]. Also

@@ -257,6 +257,8 @@ func TestCookieAgesFromWhenItArrives(t *testing.T) {
 }
 
 // Whatever a server sends, the browser survives it and sends nothing that it may not.
+//
+//beaker:decodes parseSetCookie parseMaxAge parseCookieDate parseTime parseMonth leadingNumber number
 func FuzzSetCookie(f *testing.F) {
 	for _, line := range []string{
 		"a=1", "", "=", ";", "__Host-a=1; Secure; Path=/", "__host-a=1; Path=/; Domain=.", "a=1; Domain=..", "a=1; Domain=shop.example.",

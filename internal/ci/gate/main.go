@@ -30,6 +30,7 @@ type gate struct {
 	reports  string // where store tests leave their guarantees
 	tested   bool   // whether this run's tests have written to reports
 	fuzzed   []string
+	found    string // where fuzzing keeps what it finds; empty: in Go's cache
 }
 
 // step is a part of the gate that can be run alone.
@@ -63,6 +64,7 @@ func (g *gate) more() []step {
 		{"guarantees-write", "the guarantee table in README.md is brought up to date", g.writeGuarantees},
 		{"soak", "go test -race with the long versions, all modules", g.soak},
 		{"fuzz", "all fuzz targets", g.fuzz},
+		{"decoders", "how much of the decoders the fuzz targets reach", g.decoders},
 	}
 }
 

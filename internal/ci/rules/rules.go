@@ -19,6 +19,7 @@ func All() []Rule {
 		{"every exported identifier has a comment", exportedComments},
 		{"no test is skipped or waits by sleeping", noSkipNoSleep},
 		{"every fuzz target has a corpus", fuzzCorpus},
+		{"every fuzz target says what it decodes", fuzzDecodes},
 		{"no file names a machine", noMachineNames},
 	}
 }

@@ -68,6 +68,25 @@ func fuzzCorpus(t *Tree) (bad []string) {
 	return bad
 }
 
+// "make decoders" measures how much of these functions the target reaches.
+func fuzzDecodes(t *Tree) (bad []string) {
+	for i := range t.Packages {
+		for _, f := range t.Packages[i].Files {
+			for _, d := range f.Syntax.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || !f.IsTest || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") {
+					continue
+				}
+				if fn.Doc == nil || !slices.ContainsFunc(fn.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//beaker:decodes ") }) {
+					bad = append(bad, fmt.Sprintf("%s: %s does not say what it decodes: add a line //beaker:decodes FUNCTION ... to its comment",
+						t.Fset.Position(fn.Pos()), fn.Name.Name))
+				}
+			}
+		}
+	}
+	return bad
+}
+
 // addsSeeds reports whether fn calls Add on its *testing.F, or hands it to a
 // function that may.
 func addsSeeds(fn *ast.FuncDecl) (found bool) {

@@ -65,12 +65,12 @@ func newSite(t *testing.T, wait waiter) *fixture {
 	return f
 }
 
-func newSiteOn(t *testing.T, store beaker.Store, wait waiter, log io.Writer) *site.Site {
+func newSiteOn(t testing.TB, store beaker.Store, wait waiter, log io.Writer) *site.Site {
 	t.Helper()
 	return newSiteWith(t, beaker.Config{Store: store}, wait, log)
 }
 
-func newSiteWith(t *testing.T, sessions beaker.Config, wait waiter, log io.Writer) *site.Site {
+func newSiteWith(t testing.TB, sessions beaker.Config, wait waiter, log io.Writer) *site.Site {
 	t.Helper()
 	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
 	if err != nil {
