@@ -2,6 +2,7 @@ package beaker
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type Codec interface {
 // after. A null does not decode into a type that has none.
 type JSON struct{}
 
-// Encode is json.Marshal.
+// Encode is json.Marshal, but refuses a struct of which it would keep nothing.
 func (JSON) Encode(v any) ([]byte, error) {
 	// What sessions hold most are short strings and integers: the same bytes without
 	// reflection.
@@ -44,8 +45,41 @@ func (JSON) Encode(v any) ([]byte, error) {
 	case bool:
 		return strconv.AppendBool(nil, v), nil
 	}
+	if err := losesAll(v); err != nil {
+		return nil, err
+	}
 	return json.Marshal(v)
 }
+
+// losesAll finds the struct that looks well and comes back empty: one without exported
+// fields, which encoding/json writes as {}.
+func losesAll(v any) error {
+	t := reflect.TypeOf(v)
+	if t == nil {
+		return nil
+	}
+	switch v.(type) {
+	case json.Marshaler, encoding.TextMarshaler:
+		return nil
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.NumField() == 0 || reflect.PointerTo(t).Implements(marshaler) || reflect.PointerTo(t).Implements(textMarshaler) {
+		return nil
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() || f.Anonymous {
+			return nil
+		}
+	}
+	return fmt.Errorf("%v has no exported field, so that nothing of it would be kept: begin the fields' names with capital letters", t)
+}
+
+var (
+	marshaler     = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
 
 // plain reports whether s is its own JSON form: printable ASCII that encoding/json
 // does not escape.

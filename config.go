@@ -195,7 +195,7 @@ func (c *Config) check() error {
 		bad("Sealed", "contradicts Store: a session is either in the store or in its cookie")
 	}
 	if c.Secrets == nil || c.Secrets.ring.Load() == nil {
-		bad("Secrets", "is missing: make one with NewSecret, keep it, and read it with ParseSecrets or SecretsFromFile")
+		bad("Secrets", "is missing: OpenSecrets(\"data/secrets\") keeps one on this machine; on several, make one with NewSecret and give it to all by SecretsFromFile or ParseSecrets")
 	}
 	c.checkTimes(bad)
 	c.checkLimits(bad)

@@ -212,6 +212,9 @@ func (s *Session) pendingChange(all bool) (*Change, pending) {
 		ch.Clear, ch.Set, ch.Remove, ch.Limits = p.clear, p.set, p.remove, s.m.limits
 		unsaved = pending{}
 	}
+	if p.wipe {
+		ch.Clear = true // whether values are saved or not: they are another's
+	}
 	if p.subject != nil {
 		ch.AuthenticatedAt = s.authenticatedAt()
 	}
@@ -219,7 +222,7 @@ func (s *Session) pendingChange(all bool) (*Change, pending) {
 	switch {
 	case data && s.m.cfg.NoTouch:
 		ch.Touch = ch.Now // the time of use is the time of the last change
-	case data && !s.anyProof:
+	case data && !s.anyProof && !s.unused:
 		ch.Touch = s.now // it costs nothing with a write
 	}
 	lasts := s.attributes().Expires == ExpiresWithSession && (ch.Touch > rec.touched || p.idle != 0 || ch.Absolute != 0)

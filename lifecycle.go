@@ -52,7 +52,11 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 // findable for List and RevokeAll, gives it a new secret without any grace, so that a
 // cookie that was planted before is worth nothing, and starts a new absolute deadline: the
 // configured one, unless SetAbsoluteTimeout is called too.
-// The empty subject makes the session anonymous again.
+//
+// What an anonymous visitor has gathered stays: a cart, for example. If the session was
+// another subject's, all its values go, those that this request has set included: what
+// one user did is not the next one's to see. So set the new user's after SetSubject. The
+// empty subject makes the session anonymous again, and empties it likewise.
 //
 // It takes effect when the session is saved. If the subject is revoked while this
 // request is under way, the save fails with [ErrRevoked].
@@ -62,6 +66,9 @@ func (s *Session) SetSubject(subject string) error {
 	}
 	subject = strings.Clone(subject) // it may be cut from a large request, and lives for long
 	return s.lifecycle(func() error {
+		if was := s.subjectLocked(); was != "" && was != subject {
+			s.p.clear, s.p.set, s.p.remove, s.p.wipe = true, nil, nil, true
+		}
 		s.p.subject = &subject
 		s.p.rotate, s.p.grace = s.state == stateLive, 0
 		return nil

@@ -113,7 +113,7 @@ func StatusOf(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound
-	case errors.As(err, &enc), errors.As(err, &dec), errors.As(err, &cfg), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrCommitted),
+	case errors.As(err, &enc), errors.As(err, &dec), errors.As(err, &cfg), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrNoValue), errors.Is(err, ErrCommitted),
 		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate), errors.Is(err, ErrInvalidTimeout),
 		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached),
 		errors.Is(err, ErrNotRevocable), errors.Is(err, errors.ErrUnsupported):

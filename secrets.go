@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,8 @@ import (
 )
 
 // Secrets are the keys that sign and seal what browsers hold, in order: the first
-// active one makes new cookies, all of them open. They come from [ParseSecrets] or
-// [SecretsFromFile]; the zero value holds none and [New] refuses it.
+// active one makes new cookies, all of them open. They come from [ParseSecrets],
+// [SecretsFromFile] or [OpenSecrets]; the zero value holds none and [New] refuses it.
 //
 // Every manager derives its own keys from a secret, for each purpose another (HKDF,
 // RFC 5869), so one secret may serve several managers. Secrets may be shared by them
@@ -108,6 +109,42 @@ func SecretsFromFile(path string) (*Secrets, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// OpenSecrets is SecretsFromFile for a program that has its data on one machine: if there
+// is no such file, it makes one with a fresh secret, and its folder, for the owner only.
+// Of several processes that start at once, one makes it. On several machines each would
+// make its own, and they would take each other's visitors for strangers: there, give all
+// of them one file, and use SecretsFromFile.
+func OpenSecrets(path string) (*Secrets, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := makeSecretsFile(path); err != nil {
+			return nil, fmt.Errorf("beaker: secrets: %w", err)
+		}
+	}
+	return SecretsFromFile(path)
+}
+
+// makeSecretsFile gives the file its name when it is complete, and only if the name is
+// free: nobody reads half a secret, and nobody's is overwritten.
+func makeSecretsFile(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".secrets-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // what stays is readable by the owner only
+	_, err = f.WriteString("# Signs the session cookies. Whoever has it can make them.\n" + NewSecret() + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // Reload reads the file of SecretsFromFile again. After an error the secrets are

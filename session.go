@@ -2,8 +2,6 @@ package beaker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -51,6 +49,7 @@ type Session struct {
 
 	previous  bool // the request came with the previous proof, in its grace
 	anyProof  bool // from Lookup
+	unused    bool // NoTouch
 	inUpdate  bool // the view inside Update
 	undead    bool // Destroy failed
 	sent      bool // the response headers are out
@@ -87,6 +86,7 @@ type pending struct {
 	idle     time.Duration
 	absolute time.Duration
 	subject  *string
+	wipe     bool // all values that the session had go with its subject
 	rotate   bool
 	grace    time.Duration
 	cookie   *CookieAttributes
@@ -126,8 +126,6 @@ func (p *pending) drop(name string) {
 
 // internalPrefix starts the names that belong to this package; no user's name does.
 const internalPrefix = "\x00"
-
-const flashPrefix = internalPrefix + "f"
 
 func checkName(name string) error {
 	if len(name) > 255 || strings.HasPrefix(name, internalPrefix) || !utf8.ValidString(name) {
@@ -313,46 +311,6 @@ func (s *Session) All() iter.Seq2[string, any] {
 	}
 }
 
-// AddFlash adds a message for the next page. Each is an entry of its own, so that
-// requests that overlap do not lose each other's.
-func (s *Session) AddFlash(v any) {
-	data, err := s.codec().Encode(v)
-	if err != nil {
-		s.fail("flash", &EncodeError{Name: "flash", Err: err})
-		return
-	}
-	// Sorted by name is sorted by time; the random bytes keep two requests of one
-	// millisecond apart.
-	var id [14]byte
-	binary.BigEndian.PutUint64(id[:], uint64(s.m.now()))
-	_, _ = rand.Read(id[10:]) // never fails: crypto/rand crashes the program instead
-	s.change("flash", func() {
-		s.flashes++
-		binary.BigEndian.PutUint16(id[8:], s.flashes)
-		s.p.put(flashPrefix+string(id[:]), data)
-	})
-}
-
-// Flashes returns the messages in the order in which they were added and removes
-// them. They are removed when the session is saved, so a page that fails shows them
-// again.
-func (s *Session) Flashes() []any {
-	s.mu.Lock()
-	names := s.names(true)
-	s.mu.Unlock()
-	var all []any
-	for _, name := range names {
-		if !strings.HasPrefix(name, flashPrefix) {
-			continue
-		}
-		if v, ok := s.Get(name); ok {
-			all = append(all, v)
-		}
-		s.Delete(name)
-	}
-	return all
-}
-
 // Err returns the first error of this request's changes: a value that does not
 // encode, a change to a session that is destroyed, ended or could not be loaded, a
 // change that came too late. Revert clears it.
@@ -421,6 +379,16 @@ func (s *Session) Revert() {
 	s.err = nil
 }
 
+// NoTouch says that this request is not a use of the session, for what a page asks by
+// itself: a poll that keeps a session alive would keep it alive in an empty room, and the
+// idle timeout would never come (OWASP ASVS 7.3.1 is about the user's activity). Values
+// are read and saved as always. It counts until the response begins.
+func (s *Session) NoTouch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unused, s.p.touch = true, 0
+}
+
 // IsNew reports whether the session began in this request.
 func (s *Session) IsNew() bool {
 	s.mu.Lock()
@@ -447,6 +415,10 @@ func (s *Session) newSID() {
 func (s *Session) Subject() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.subjectLocked()
+}
+
+func (s *Session) subjectLocked() string {
 	if s.p.subject != nil {
 		return *s.p.subject
 	}

@@ -205,7 +205,7 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	switch {
 	case s.m.cfg.NoTouch:
 		ch.Touch = ch.Now
-	case !s.anyProof:
+	case !s.anyProof && !s.unused:
 		ch.Touch = s.now
 	}
 	// Stores that merge in the engine do not know the limits.
