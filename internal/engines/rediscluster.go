@@ -5,7 +5,6 @@ package engines
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +16,9 @@ type RedisCluster struct {
 	Nodes []*RedisNode // first the three that began as masters, then their replicas in that order
 
 	ids []string
+
+	mu    sync.Mutex
+	moved map[int]int // where slots are that were moved
 }
 
 const (
@@ -30,7 +32,7 @@ const (
 func StartRedisCluster(ctx context.Context, nodeTimeout time.Duration, args ...string) (*RedisCluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	c := &RedisCluster{Nodes: make([]*RedisNode, 2*clusterMasters), ids: make([]string, 2*clusterMasters)}
+	c := &RedisCluster{Nodes: make([]*RedisNode, 2*clusterMasters), ids: make([]string, 2*clusterMasters), moved: map[int]int{}}
 	errs := make([]error, len(c.Nodes))
 	var wg sync.WaitGroup
 	for i := range c.Nodes {
@@ -144,55 +146,40 @@ func (c *RedisCluster) TakenOver(ctx context.Context, n *RedisNode) error {
 	})
 }
 
-// Slot returns the slot of a key.
-func (c *RedisCluster) Slot(ctx context.Context, key string) (int, error) {
-	v, err := c.Nodes[0].Do(ctx, "CLUSTER", "KEYSLOT", key)
-	slot, _ := v.(int64)
-	return int(slot), err
-}
-
-// Owner returns the number of the node that serves a slot, as the nodes see it that
-// serve any.
-func (c *RedisCluster) Owner(ctx context.Context, slot int) (int, error) {
-	for i, n := range c.Nodes {
-		if !n.IsMaster(ctx) {
-			continue
-		}
-		v, err := n.Do(ctx, "CLUSTER", "SHARDS")
-		if err != nil {
-			continue // it has just died
-		}
-		if owns(v, c.ids[i], int64(slot)) {
-			return i, nil
+// Slot returns the slot of a key: CRC-16 (XMODEM) of what is between its first braces,
+// or of all of it.
+func (c *RedisCluster) Slot(key string) int {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
+			key = tag
 		}
 	}
-	return 0, fmt.Errorf("engines: nobody serves slot %d", slot)
-}
-
-// owns reads CLUSTER SHARDS: a list of [slots [first last ...] nodes [[id ...] ...]].
-func owns(shards any, id string, slot int64) bool {
-	list, _ := shards.([]any)
-	for _, s := range list {
-		shard, _ := s.([]any)
-		if len(shard) < 4 {
-			continue
-		}
-		ranges, _ := shard[1].([]any)
-		nodes, _ := shard[3].([]any)
-		served := false
-		for i := 0; i+1 < len(ranges); i += 2 {
-			first, _ := ranges[i].(int64)
-			last, _ := ranges[i+1].(int64)
-			served = served || first <= slot && slot <= last
-		}
-		for _, node := range nodes {
-			fields, _ := node.([]any)
-			if served && len(fields) > 1 && fields[0] == "id" && fields[1] == id {
-				return true
+	crc := uint16(0)
+	for _, b := range []byte(key) {
+		crc ^= uint16(b) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
 			}
 		}
 	}
-	return false
+	return int(crc) % clusterSlots
+}
+
+// Owner returns the number of the node that serves a slot, as long as no master fails.
+func (c *RedisCluster) Owner(slot int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i, ok := c.moved[slot]; ok {
+		return i
+	}
+	for i := clusterMasters - 1; ; i-- {
+		if slot >= clusterSlots*i/clusterMasters {
+			return i
+		}
+	}
 }
 
 // SlotMove moves one slot to another master while clients go on, as redis-cli's reshard
@@ -201,12 +188,13 @@ func owns(shards any, id string, slot int64) bool {
 type SlotMove struct {
 	c        *RedisCluster
 	slot     string
+	number   int
 	from, to int // indexes in Nodes
 }
 
 // Move prepares to move a slot from one node to another, given by their indexes.
 func (c *RedisCluster) Move(slot, from, to int) *SlotMove {
-	return &SlotMove{c, strconv.Itoa(slot), from, to}
+	return &SlotMove{c, strconv.Itoa(slot), slot, from, to}
 }
 
 // Begin tells both nodes.
@@ -240,7 +228,10 @@ func (m *SlotMove) Keys(ctx context.Context, n int) (int, error) {
 	return len(keys), nil
 }
 
-// Finish moves the rest and gives the slot to its new master.
+// Finish moves the rest, gives the slot to its new master, and waits until the nodes
+// agree on the epoch. Without that, a move in the other direction may follow so soon that
+// a node believes an old message of the old master, gives the slot back, and deletes its
+// keys: that is how Redis is, and nothing that a client could do anything about.
 func (m *SlotMove) Finish(ctx context.Context) error {
 	for {
 		n, err := m.Keys(ctx, 100)
@@ -267,7 +258,23 @@ func (m *SlotMove) Finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	m.c.mu.Lock()
+	m.c.moved[m.number] = m.to
+	m.c.mu.Unlock()
+	return await(ctx, "an epoch that all nodes agree on", m.c.agreed)
+}
+
+// agreed reports whether all masters know the newest change of what they serve.
+func (c *RedisCluster) agreed(ctx context.Context) (bool, error) {
+	newest := ""
+	for _, n := range c.Nodes[:clusterMasters] {
+		epoch, err := n.Info(ctx, "cluster_current_epoch")
+		if err != nil || newest != "" && epoch != newest {
+			return false, err
+		}
+		newest = epoch
+	}
+	return true, nil
 }
 
 // Close ends all nodes.
