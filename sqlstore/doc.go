@@ -8,8 +8,8 @@
 //	sessions, err := sqlstore.New(ctx, db, sqlstore.SQLite, nil)
 //
 // It keeps every promise of [beaker.Store], also between processes. Each session is
-// one row: a column for everything that is compared or worth a query, and the values
-// as one blob. All times are milliseconds since 1970 in UTC and come from the caller.
+// one row: all of it in one blob, and again as a column what is compared or is worth a
+// query. All times are milliseconds since 1970 in UTC and come from the caller.
 //
 // # How a change is made
 //

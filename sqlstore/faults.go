@@ -205,16 +205,17 @@ func (e *engine) quotesDSN(err error) bool {
 // withoutDSN describes an error whose text may quote the DSN by what it wraps.
 func withoutDSN(err error) string {
 	var op *net.OpError
+	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &dns):
+		return "the server's name is not known" // it may be part of a password
 	case errors.As(err, &op):
 		return op.Error() // the part about the network
 	case errors.As(err, &cert):
 		return cert.Error()
 	case strings.Contains(err.Error(), noTLS): // pgx has no type for it
 		return noTLS
-	case unreachable(err):
-		return "the server's name is not known"
 	case errors.Is(err, context.Canceled):
 		return context.Canceled.Error()
 	case errors.Is(err, context.DeadlineExceeded):
@@ -238,7 +239,6 @@ func (e *engine) remedyOf(err error) string {
 	case code != "":
 		return ""
 	case errors.As(err, &dns):
-		// Perhaps it is no host at all, which is why it is not shown.
 		return "check that the DSN has the server's name; in a URL, @ and / of a password are written %40 and %2F"
 	case unreachable(err):
 		return "check that the server runs and that the DSN has its address"
