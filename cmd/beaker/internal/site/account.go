@@ -69,6 +69,16 @@ func (s *Site) signOut(w http.ResponseWriter, r *http.Request, sess *beaker.Sess
 		return err // 503, and still signed in: better than a sign-out that was none
 	}
 	//demo:end
-	goTo(w, r, "/signed-out")
+	goodbye(w, r)
 	return nil
+}
+
+// goodbye answers whoever has just signed out.
+func goodbye(w http.ResponseWriter, r *http.Request) {
+	//demo:sign-out
+	// Chromium keeps pages in memory even if they say no-store, and went
+	// back to one of them after the cookie was gone. Not after this.
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	//demo:end
+	goTo(w, r, "/signed-out")
 }

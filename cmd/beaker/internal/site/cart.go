@@ -53,10 +53,9 @@ type cartPage struct {
 }
 
 func (s *Site) cartPage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := cartPage{page: s.open(r, sess)}
+	p := cartPage{page: s.open(r, sess, "cart")}
 	p.Items, p.Total = cart(sess)
-	s.close(&p.page, r, sess, "cart")
-	s.views.render(w, s.log, http.StatusOK, "cart", p)
+	s.show(w, r, sess, "cart", &p.page, &p)
 	return nil
 }
 
@@ -75,10 +74,11 @@ func (s *Site) changeCart(w http.ResponseWriter, r *http.Request, sess *beaker.S
 	}
 	key := it.key()
 	//demo:cart
-	sess.AddFlash(it.Name + said) // saved by Update, together with the count
+	// Each item is a value of its own: tabs do not undo each other.
+	sess.AddFlash(it.Name + said)
 	err := s.sessions.Update(r.Context(), func(sess *beaker.Session) error {
-		old, _ := key.Get(sess) // a value for each item: tabs do not undo each other
-		key.Set(sess, min(max(old+by, 0), mostOfOne))
+		n, _ := key.Get(sess)
+		key.Set(sess, min(max(n+by, 0), mostOfOne))
 		return nil
 	})
 	//demo:end

@@ -22,6 +22,14 @@ type listedDevice struct {
 	Current  bool      `json:"current"`
 }
 
+func describe(info beaker.Info) listedDevice {
+	d := listedDevice{
+		Handle: info.Handle(), SignedIn: info.AuthenticatedAt(), LastSeen: info.LastAccessed(), Expires: info.ExpiresAt(),
+	}
+	d.device, _ = deviceKey.Get(info) // without it the row is still of use
+	return d
+}
+
 // devices lists the visitor's sessions: the one in use first, then the latest used.
 func (s *Site) devices(ctx context.Context, sess *beaker.Session) ([]listedDevice, error) {
 	all := []listedDevice{} // in JSON an empty list, not null
@@ -30,14 +38,11 @@ func (s *Site) devices(ctx context.Context, sess *beaker.Session) ([]listedDevic
 		if err != nil {
 			return nil, err
 		}
-		d := listedDevice{
-			Handle: info.Handle(), SignedIn: info.AuthenticatedAt(), LastSeen: info.LastAccessed(),
-			Expires: info.ExpiresAt(), Current: info.Handle() == sess.Handle(),
-		}
-		//demo:end
-		d.device, _ = deviceKey.Get(info) // without it the row is still of use
+		d := describe(info)
+		d.Current = info.Handle() == sess.Handle()
 		all = append(all, d)
 	}
+	//demo:end
 	slices.SortFunc(all, func(a, b listedDevice) int {
 		if a.Current != b.Current {
 			if a.Current {
@@ -90,7 +95,7 @@ type devicesPage struct {
 }
 
 func (s *Site) devicesPage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := devicesPage{page: s.open(r, sess)}
+	p := devicesPage{page: s.open(r, sess, "devices")}
 	if p.Subject != "" {
 		var err error
 		p.Devices, err = s.devices(r.Context(), sess)
@@ -98,8 +103,7 @@ func (s *Site) devicesPage(w http.ResponseWriter, r *http.Request, sess *beaker.
 			return err
 		}
 	}
-	s.close(&p.page, r, sess, "devices")
-	s.views.render(w, s.log, http.StatusOK, "devices", p)
+	s.show(w, r, sess, "devices", &p.page, &p)
 	return nil
 }
 
@@ -109,7 +113,7 @@ func (s *Site) revokeDevice(w http.ResponseWriter, r *http.Request, sess *beaker
 		return err
 	}
 	if own {
-		goTo(w, r, "/signed-out")
+		goodbye(w, r)
 		return nil
 	}
 	sess.AddFlash("That device is signed out.")

@@ -75,6 +75,7 @@ type errorPage struct {
 	Status int
 	Title  string
 	Text   string // what the JSON interface says, as a sentence
+	More   string // what it means
 	Again  string // where to try again
 }
 
@@ -114,14 +115,23 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Title == "" {
 		p.Title = http.StatusText(status)
 	}
-	if status == http.StatusServiceUnavailable && r.Method == http.MethodGet && !outageOf(r) {
+	if status == http.StatusServiceUnavailable && r.Method == http.MethodGet {
 		p.Again = r.URL.Path
+		if outageOf(r) {
+			p.Again = "/outage"
+		}
 	}
 	switch {
 	case errors.Is(err, errOtherSite):
 		p.Title = "This came from another site"
+		p.More = "If you meant to do it, do it from a page of this site."
 		p.Code = s.views.code("cross-origin")
+	case status == http.StatusForbidden:
+		p.More = "Maybe another device has signed this one out."
+	case status == http.StatusConflict:
+		p.More = "You have signed out meanwhile, here or from another device, and nothing brings a session back that has ended."
 	case status == http.StatusServiceUnavailable:
+		p.Text, p.More = "You are still signed in: your cookie was left alone", "When the store is back, everything is as it was."
 		p.Code = s.views.code("store-error")
 	}
 	s.views.render(w, s.log, status, "error", p)

@@ -17,7 +17,7 @@ var visitsKey = beaker.NewKey[int64]("visits")
 //demo:end
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := homePage{page: s.open(r, sess)}
+	p := homePage{page: s.open(r, sess, "visits")}
 	// It saves at once, and with it that the messages have been shown.
 	//demo:visits
 	// Update, not Get and Set: of two tabs that load at once, both count.
@@ -31,8 +31,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request, sess *beaker.Session
 		return err
 	}
 	p.Visits, _ = visitsKey.Get(sess)
-	s.close(&p.page, r, sess, "visits")
-	s.views.render(w, s.log, http.StatusOK, "home", p)
+	s.show(w, r, sess, "home", &p.page, &p)
 	return nil
 }
 
@@ -43,13 +42,21 @@ type untouchedPage struct {
 }
 
 //demo:untouched
+
+// untouched is behind the same middleware. It does not call
+// sessions.Get: so nothing is loaded, and nothing is sent.
 func (s *Site) untouched(w http.ResponseWriter, r *http.Request) {
-	// No call of sessions.Get: nothing is read, nothing is sent.
-	//demo:end
+	s.views.render(w, s.log, http.StatusOK, "untouched", s.proof(r))
+}
+
+//demo:end
+
+// proof tells what was done for the request.
+func (s *Site) proof(r *http.Request) untouchedPage {
 	t := tallyOf(r.Context())
 	p := untouchedPage{Loaded: t.wasLoaded(), Calls: len(t.calls())}
 	p.Path, p.Code = r.URL.Path, s.views.code("untouched")
-	s.views.render(w, s.log, http.StatusOK, "untouched", p)
+	return p
 }
 
 // signedOut is a page of its own: a message would need a session, and that has just

@@ -10,24 +10,22 @@ import (
 // page is what every page has. Its zero value is for a page that does not use the
 // session: it knows neither who looks at it nor how they like it.
 type page struct {
-	Path     string // its address, for the navigation; empty: it is not there
-	Session  bool   // it uses the session
-	Sealed   bool   // sessions are in their cookies
-	Theme    string // empty: as the system has it
-	Themes   []choice
-	Subject  string
-	Remember bool // she has asked to be remembered
-	Flashes  []string
-	Code     []span
-	Panel    panel
-	Now      time.Time
+	Path    string // its address, for the navigation; empty: it is not there
+	Session bool   // it uses the session
+	Sealed  bool   // sessions are in their cookies
+	Theme   string // empty: as the system has it
+	Themes  []choice
+	Subject string
+	Flashes []string
+	Code    []span
+	Panel   panel
+	Now     time.Time
 }
 
 // panel is what the library did for the request.
 type panel struct {
-	New              bool // there was no session
+	Loaded           bool // there was a session
 	Stored           bool // there is one now
-	Loaded           bool
 	Handle           beaker.Handle
 	Calls            []call
 	Took             time.Duration // all calls
@@ -37,12 +35,12 @@ type panel struct {
 	AbsoluteDeadline time.Time
 }
 
-// open begins a page that uses the session.
-func (s *Site) open(r *http.Request, sess *beaker.Session) page {
-	p := page{Path: r.URL.Path, Session: true, Sealed: s.sealed, Subject: sess.Subject(), Now: s.now()}
+// open begins a page that uses the session, and shows the code of that name.
+func (s *Site) open(r *http.Request, sess *beaker.Session, code string) page {
+	p := page{Path: r.URL.Path, Session: true, Sealed: s.sealed, Subject: sess.Subject(), Code: s.views.code(code), Now: s.now()}
 	p.Theme, _ = themeKey.Get(sess)
 	p.Themes = themes(p.Theme)
-	//demo:flash
+	//demo:cart
 	for _, f := range sess.Flashes() { // each is shown once
 		if text, ok := f.(string); ok {
 			p.Flashes = append(p.Flashes, text)
@@ -52,26 +50,25 @@ func (s *Site) open(r *http.Request, sess *beaker.Session) page {
 	return p
 }
 
-// close completes a page that open has begun, when nothing more will be asked of the
-// session.
-func (s *Site) close(p *page, r *http.Request, sess *beaker.Session, code string) {
-	p.Panel.New = sess.IsNew()
-	if !p.Panel.New {
-		// Now and not with the headers, so that the page can count it. It fails only where
-		// saving with the headers does too, or does not matter, as on a read.
-		_ = sess.Persist(r.Context())
-	}
+// show sends a page that open has begun, as the last thing that the handler does. data
+// is what the page shows, p the part of it that every page has.
+func (s *Site) show(w http.ResponseWriter, r *http.Request, sess *beaker.Session, name string, p *page, data any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// The session is saved with the headers. After that the page is made, and can count
+	// that too; if it could not be saved, an error has been sent and the rest is dropped.
+	w.WriteHeader(http.StatusOK)
 	t := tallyOf(r.Context())
-	p.Panel.Loaded = t.wasLoaded()
-	p.Panel.Calls = t.calls()
-	p.Panel.Names = names(p.Panel.Calls, ", ")
+	p.Panel = panel{
+		Loaded: t.wasLoaded(), Stored: !sess.IsNew() || len(sess.Keys()) > 0, Handle: sess.Handle(),
+		Calls: t.calls(), Names: names(t.calls(), ", "), CookieBytes: s.cookieBytes(r),
+		IdleDeadline: timeOrNull(sess.IdleDeadline()), AbsoluteDeadline: sess.AbsoluteDeadline(),
+	}
 	for _, c := range p.Panel.Calls {
 		p.Panel.Took += c.Took
 	}
-	p.Panel.Stored = !p.Panel.New || len(sess.Keys()) > 0
-	p.Panel.Handle = sess.Handle()
-	p.Panel.CookieBytes = s.cookieBytes(r)
-	p.Panel.IdleDeadline = timeOrNull(sess.IdleDeadline())
-	p.Panel.AbsoluteDeadline = sess.AbsoluteDeadline()
-	p.Code = s.views.code(code)
+	body, err := s.views.make(name, data)
+	if err != nil {
+		s.log.Error("page", "name", name, "error", err)
+	}
+	_, _ = w.Write(body) // the client is gone, or has got an error in its place
 }

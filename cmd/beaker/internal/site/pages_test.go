@@ -3,6 +3,8 @@ package site_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -235,6 +237,11 @@ func TestVisitWithForms(t *testing.T) {
 	}
 	phone.submit("/sign-in", url.Values{"name": {"alice"}})
 	page(phone.submit("/devices/revoke", url.Values{"handle": {phone.session().Handle}}), "You are signed out")
+	leave := b.request(http.MethodPost, "/sign-out", "")
+	if got := b.other().send(leave).Header.Get("Clear-Site-Data"); got != `"cache"` {
+		t.Errorf("the browser keeps pages in memory: %q", got)
+	}
+	b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
 	page(b.submit("/sign-out", nil), "You are signed out")
 	if len(b.cookies)+len(phone.cookies) != 0 {
 		t.Error("a browser still has the cookie")
@@ -268,12 +275,49 @@ func TestCartCountsWithinBounds(t *testing.T) {
 	}
 }
 
+// What a page says that it cost is what it did cost, the saving of the session included.
+func TestPanelCountsAsTheLogDoes(t *testing.T) {
+	f := newSite(t, nil)
+	b := f.browser(t)
+	calls := regexp.MustCompile(`<dt>Store calls</dt><dd>(\d+)(?: <small>\(([a-z, ]*)\))?`)
+	for _, step := range []struct{ path, want string }{
+		{"/cart", ""},
+		{"/", "create"},
+		{"/", "load load apply"},
+		{"/outage", "load"},
+		{"/devices", "load list"},
+	} {
+		got := calls.FindStringSubmatch(b.must(http.MethodGet, step.path, ""))
+		if got == nil || strings.ReplaceAll(got[2], ",", "") != step.want || got[1] != strconv.Itoa(len(strings.Fields(step.want))) {
+			t.Errorf("%s: the page says %q, want %q", step.path, got, step.want)
+		}
+		line := `path=` + step.path + ` status=200 loaded=` + strconv.FormatBool(strings.HasPrefix(step.want, "load")) + ` store_calls=`
+		if strings.Contains(step.want, " ") || step.want == "" {
+			line += `"` + step.want + `"`
+		} else {
+			line += step.want
+		}
+		if !strings.Contains(f.log.String(), line+"\n") {
+			t.Errorf("want %s in the log: %s", line, f.log)
+		}
+		if step.path == "/outage" {
+			b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
+		}
+	}
+	// A session that is remembered gets its cookie again, and that costs a call more.
+	b.submit("/sign-in", url.Values{"name": {"alice"}, "remember": {"yes"}})
+	if got := calls.FindStringSubmatch(b.must(http.MethodGet, "/", "")); got == nil || got[2] != "load, load, apply, apply" ||
+		!strings.Contains(f.log.String(), `path=/ status=200 loaded=true store_calls="load load apply apply"`) {
+		t.Errorf("got %q, and the log says: %s", got, f.log)
+	}
+}
+
 // The pages show their own source, so that it is true; this is that it is there.
 func TestPagesShowTheirCode(t *testing.T) {
 	b := newSite(t, nil).browser(t)
 	b.submit("/sign-in", url.Values{"name": {"alice"}})
 	for path, want := range map[string]string{
-		"/": "visitsKey.Set(sess, n+1)", "/cart": "key.Set(sess, min(", "/devices": "s.sessions.RevokeOwn(", "/race": "key.Set(sess, l)",
+		"/": "visitsKey.Set(sess, n+1)", "/cart": "range sess.Flashes()", "/devices": "s.sessions.RevokeOwn(", "/race": "key.Set(sess, l)",
 		"/outage": "s.sessions.Get(r.Context())", "/untouched": "untouched(w http.ResponseWriter", "/signed-out": "sess.Destroy(r.Context())",
 		"/outage/now": "s.sessions.Get(r.Context())",
 	} {

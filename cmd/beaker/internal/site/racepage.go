@@ -33,15 +33,14 @@ type raceRow struct {
 }
 
 func (s *Site) racePage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := racePage{page: s.open(r, sess)}
+	p := racePage{page: s.open(r, sess, "race")}
 	if l, err := lateKey.Lookup(sess); err == nil {
 		p.Late = &l
 	}
 	if left, right, ok := lastRound(sess); ok {
 		p.describe(left, right)
 	}
-	s.close(&p.page, r, sess, "race")
-	s.views.render(w, s.log, http.StatusOK, "race", p)
+	s.show(w, r, sess, "race", &p.page, &p)
 	return nil
 }
 
@@ -76,12 +75,17 @@ func (p *racePage) describe(left, right leg) {
 	}
 	after := set(held, "The first has saved "+firstName, firstName)
 	ours := raceRow{When: "The second has saved " + secondName, Left: left.Round, Right: right.Round, Ours: true}
-	whole := set(held, "The same, had the second saved the whole session", secondName)
-	whole.Lost = firstName
-	p.Rows = []raceRow{held, after, ours, whole}
 	if !p.Survived {
-		p.Rows[2].Lost, p.Rows = firstName, p.Rows[:3]
+		ours.Lost = firstName
+	}
+	p.Rows = []raceRow{held, after, ours}
+	if !p.Survived {
 		return
+	}
+	if p.Overlapped {
+		whole := set(held, "The same, had the second saved the whole session", secondName)
+		whole.Lost = firstName
+		p.Rows = append(p.Rows, whole)
 	}
 	began := first.Loaded
 	if second.Loaded.Before(began) {
@@ -97,9 +101,8 @@ func (p *racePage) describe(left, right leg) {
 
 // outagePage tells what happens without the store. It uses the session as any page does.
 func (s *Site) outagePage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := s.open(r, sess)
-	s.close(&p, r, sess, "store-error")
-	s.views.render(w, s.log, http.StatusOK, "outage", p)
+	p := s.open(r, sess, "store-error")
+	s.show(w, r, sess, "outage", &p, &p)
 	return nil
 }
 

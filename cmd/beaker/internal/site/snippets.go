@@ -13,7 +13,7 @@ import (
 // The pages show the lines of Go that make them: these files themselves, from a
 // comment //demo:name to //demo:end, so that what is shown is what runs.
 //
-//go:embed account.go action.go cart.go devices.go home.go race.go site.go theme.go
+//go:embed account.go action.go cart.go devices.go home.go page.go race.go site.go
 var source embed.FS
 
 // span is a piece of code that is shown in one way.
@@ -100,7 +100,6 @@ func coloured(text string) []span {
 		if tok == token.EOF {
 			break
 		}
-		at := f.Offset(pos)
 		class := ""
 		switch {
 		case tok == token.COMMENT:
@@ -112,10 +111,8 @@ func coloured(text string) []span {
 		default:
 			continue
 		}
-		if at > end {
-			all = append(all, span{"", text[end:at]})
-		}
-		all = append(all, span{class, lit})
+		at := f.Offset(pos)
+		all = append(all, span{"", text[end:at]}, span{class, lit})
 		end = at + len(lit)
 	}
 	return append(all, span{"", strings.TrimRight(text[end:], "\n")})

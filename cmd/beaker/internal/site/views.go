@@ -50,18 +50,25 @@ func newViews(files map[string]file) (*views, error) {
 // code returns lines of this program for a page to show. A test calls for all names.
 func (v *views) code(name string) []span { return v.snippets[name] }
 
-// render writes a page. It is made before anything is sent, so that one that fails
-// does not end in the middle.
-func (v *views) render(w http.ResponseWriter, log *slog.Logger, status int, name string, data any) {
+// make returns a page.
+func (v *views) make(name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := v.pages[name].ExecuteTemplate(&b, "layout", data); err != nil {
+	err := v.pages[name].ExecuteTemplate(&b, "layout", data)
+	return b.Bytes(), err
+}
+
+// render sends a page that does not use the session. It is made before anything is
+// sent, so that one that fails does not end in the middle.
+func (v *views) render(w http.ResponseWriter, log *slog.Logger, status int, name string, data any) {
+	body, err := v.make(name, data)
+	if err != nil {
 		log.Error("page", "name", name, "error", err)
 		http.Error(w, "this page is broken", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client is gone, or has got an error in its place
+	_, _ = w.Write(body) // the client is gone
 }
 
 // moment is a time for people. The server does not know their time zone; the script does.
@@ -112,8 +119,13 @@ func seconds(now, t time.Time) int64 { return int64(max(t.Sub(now), 0) / time.Se
 
 // took is a short time.
 func took(d time.Duration) string {
-	if d < time.Millisecond {
+	switch {
+	case d == 0:
+		return "0 ms"
+	case d < time.Millisecond:
 		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d >= time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
