@@ -10,7 +10,7 @@ JOBS     ?= 2
 BENCH    ?=
 
 # Debian packages with the servers and browsers that tests start.
-APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography redis-server python3-redis python3-waitress wrk
+APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography redis-server python3-redis python3-waitress wrk chromium
 
 GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 
@@ -18,7 +18,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help test setup format vet rules api-check docs-check unit isolated fips guarantees-check lint \
-	fmt api docs guarantees soak fuzz decoders mutants bench clean FORCE
+	fmt api docs guarantees soak fuzz decoders mutants screenshots bench clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ mutants: build/bin/mutants ## break each promise on purpose and see its test fai
 
 bench: setup build/bin/bench ## measure everything beside floors and peers, in 12 minutes; BENCH='-run memory' for a part
 	@build/bin/bench -o build/bench $(BENCH)
+
+screenshots: setup ## the pages of the demo in build/screenshots, and those of the README in docs/images
+	cd cmd/beaker/browsertest && BEAKER_SCREENSHOTS=$(CURDIR) $(GO) test -count=1 -run '^TestPages' .
 
 clean: ## remove what was built here; the tools stay in the user's cache
 	rm -rf build

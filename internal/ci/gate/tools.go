@@ -79,6 +79,9 @@ func (g *gate) setup(ctx context.Context) error {
 	if _, err := exec.LookPath("git"); err != nil {
 		missing = append(missing, "git")
 	}
+	if _, err := exec.LookPath("npm"); err != nil { // many have it from elsewhere than Debian
+		missing = append(missing, "npm")
+	}
 	_, err = exec.LookPath("dpkg-query")
 	debian := err == nil
 	for _, name := range g.apt {
