@@ -20,7 +20,7 @@ var page embed.FS
 var Cart = beaker.NewKey[map[string]int]("cart")
 
 func main() {
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // a real program keeps them: see SecretsFromFile
+	secrets, err := beaker.OpenSecrets("beaker-data/secrets") // made at the first start
 	if err != nil {
 		log.Fatal(err)
 	}

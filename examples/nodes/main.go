@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log"
 	"net/http"
-	"os"
 	"path/filepath"
 
 	"github.com/seed12c5fab1/beaker"
@@ -35,7 +34,7 @@ func main() {
 // node is what each machine does when it starts. All have the same secrets, from a file
 // that is the same everywhere, and the same store.
 func node(dir string) (*beaker.Manager, error) {
-	secrets, err := sharedSecrets(filepath.Join(dir, "secrets"))
+	secrets, err := beaker.OpenSecrets(filepath.Join(dir, "secrets")) // on machines of their own: SecretsFromFile
 	if err != nil {
 		return nil, err
 	}
@@ -47,24 +46,6 @@ func node(dir string) (*beaker.Manager, error) {
 }
 
 //docs:end node
-
-// sharedSecrets makes the file if this is the first node ever.
-func sharedSecrets(path string) (*beaker.Secrets, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = fmt.Fprintln(f, beaker.NewSecret())
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err != nil && !os.IsExist(err) {
-		return nil, err
-	}
-	return beaker.SecretsFromFile(path)
-}
 
 func app(sessions *beaker.Manager, name string) http.Handler {
 	mux := http.NewServeMux()

@@ -20,6 +20,7 @@ func TestVisitsAreCounted(t *testing.T) {
 }
 
 func TestItStarts(t *testing.T) {
+	t.Chdir(t.TempDir())
 	sessions, err := newSessions()
 	if err != nil {
 		t.Fatal(err)

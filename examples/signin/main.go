@@ -22,7 +22,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // a real program keeps them: see SecretsFromFile
+	secrets, err := beaker.OpenSecrets("beaker-data/secrets") // made at the first start
 	if err != nil {
 		log.Fatal(err)
 	}

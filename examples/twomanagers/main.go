@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // a real program keeps them: see SecretsFromFile
+	secrets, err := beaker.OpenSecrets("beaker-data/secrets") // made at the first start
 	if err != nil {
 		log.Fatal(err)
 	}
