@@ -17,11 +17,11 @@ func openData(dir string) (*beaker.Secrets, error) {
 		return nil, errors.New("data folder: which one? --data wants a name")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w\nchoose another with --data, or take away what is in the way", err)
+		return nil, explainData(err)
 	}
 	path := filepath.Join(dir, "secrets")
 	if err := makeSecrets(path); err != nil {
-		return nil, fmt.Errorf("data folder: %w\nchoose another with --data, or get the right to write there", err)
+		return nil, explainData(err)
 	}
 	s, err := beaker.SecretsFromFile(path)
 	if err != nil {

@@ -44,6 +44,13 @@ const (
 // Run serves until ctx ends, and then waits for the requests under way. It returns
 // nil if everything could be closed in order.
 func Run(ctx context.Context, opts Options) (err error) {
+	// First, because it fails most often, and then nothing has been made on the disk.
+	// Connections wait until all is open.
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", opts.Addr)
+	if err != nil {
+		return explainListen(opts.Addr, err)
+	}
+	defer ln.Close() // when it served, it is closed already
 	secrets, err := openData(opts.Data)
 	if err != nil {
 		return err
@@ -56,16 +63,12 @@ func Run(ctx context.Context, opts Options) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	handler, err := site.New(site.Config{Sessions: cfg, Log: opts.Log})
 	if err != nil {
-		return err
+		return explainConfig(err)
 	}
 	defer func() { err = errors.Join(err, handler.Close()) }()
 
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", opts.Addr)
-	if err != nil {
-		return fmt.Errorf("%w\nend the program that has this address, or choose another: --addr localhost:0 takes any free port", err)
-	}
 	if _, err := fmt.Fprintf(opts.Out, "%s\nsessions are kept in %s, secrets in %s; Ctrl-C ends\n", urlOf(opts.Addr, ln), store.Place(), opts.Data); err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
 	return serve(ctx, ln, handler, opts.Log)
 }
