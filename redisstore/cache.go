@@ -89,11 +89,12 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name stri
 		// With a static TTL a miss takes two commands instead of five. It ignores the
 		// key's own TTL, which only removes garbage: beaker checks deadlines.
 		cmd := s.client.B().Hgetall().Key(name).Cache().ToStaticTTL()
-		msg, err := s.client.DoCache(ctx, cmd, s.cache.ttl).ToMessage()
+		a := s.doCached(ctx, cmd, s.cache.ttl)
+		err := a.err
 		var answer *rueidis.RedisError
 		switch {
 		case err == nil:
-			rec, err := recordOf(key, &msg)
+			rec, err := recordOf(key, &a.msg)
 			if f == (floor{}) || rec != nil && rec.Version() >= f.version && rec.Touched() >= f.touched {
 				return rec, err
 			}

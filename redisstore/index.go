@@ -67,7 +67,7 @@ func (s *Store) enter(ctx context.Context, key *beaker.RecordKey, subject string
 // the next who meets them.
 func (s *Store) forget(ctx context.Context, index string, members ...string) {
 	if len(members) > 0 {
-		_ = s.client.Do(ctx, s.client.B().Zrem().Key(index).Member(members...).Build()).Error() // see above
+		_ = s.do(ctx, s.client, s.client.B().Zrem().Key(index).Member(members...).Build()).err // see above
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *Store) listSubject(ctx context.Context, subject, cursor string, limit i
 		}
 	}
 	index := s.indexKey(subject)
-	members, err := s.client.Do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
+	members, err := s.do(ctx, s.client, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).strings()
 	if err != nil {
 		return nil, "", s.failed(ctx, "list", err)
 	}
@@ -109,23 +109,13 @@ func (s *Store) loadAll(ctx context.Context, keys []beaker.RecordKey) []loaded {
 	for i := range keys {
 		cmds[i] = s.client.B().Hgetall().Key(s.sessionKey(&keys[i])).Build()
 	}
-	for i, resp := range s.doAll(ctx, cmds) {
-		msg, err := resp.ToMessage()
-		if err != nil {
-			results = append(results, loaded{nil, s.failed(ctx, "list", err)})
+	for i, a := range s.doAll(ctx, cmds) {
+		if a.err != nil {
+			results = append(results, loaded{nil, s.failed(ctx, "list", a.err)})
 			continue
 		}
-		rec, err := recordOf(&keys[i], &msg)
+		rec, err := recordOf(&keys[i], &a.msg)
 		results = append(results, loaded{rec, err})
-	}
-	return results
-}
-
-// doAll sends commands that only read.
-func (s *Store) doAll(ctx context.Context, cmds rueidis.Commands) []rueidis.RedisResult {
-	results := make([]rueidis.RedisResult, 0, len(cmds))
-	for some := range slices.Chunk(cmds, batch) {
-		results = append(results, s.client.DoMulti(ctx, some...)...)
 	}
 	return results
 }

@@ -90,8 +90,8 @@ func (s *Store) purgeSome(ctx context.Context, names []string, now beaker.Millis
 		}
 	}
 	var calls []call
-	for i, resp := range s.doAll(ctx, sessions) {
-		meta, err := resp.ToString()
+	for i, a := range s.doAll(ctx, sessions) {
+		meta, err := a.text()
 		switch {
 		case isCode(err, "WRONGTYPE"), rueidis.IsRedisNil(err):
 			continue // not a session
@@ -127,7 +127,7 @@ func (s *Store) purgeSome(ctx context.Context, names []string, now beaker.Millis
 
 // cleanIndex removes the entries of sessions that are gone.
 func (s *Store) cleanIndex(ctx context.Context, index string) error {
-	members, err := s.client.Do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
+	members, err := s.do(ctx, s.client, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).strings()
 	if isCode(err, "WRONGTYPE") {
 		return nil // somebody else's, as above
 	}
@@ -142,8 +142,8 @@ func (s *Store) cleanIndex(ctx context.Context, index string) error {
 			cmds = append(cmds, s.client.B().Exists().Key(s.sessionKey(&key)).Build())
 		}
 	}
-	for i, resp := range s.doAll(ctx, cmds) {
-		n, err := resp.ToInt64()
+	for i, a := range s.doAll(ctx, cmds) {
+		n, err := a.number()
 		if err != nil {
 			return s.failed(ctx, "purge", err)
 		}

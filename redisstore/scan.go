@@ -64,16 +64,19 @@ func (s *Store) keyspace(ctx context.Context) (keyspace, error) {
 	}
 	all := s.client.Nodes()
 	addrs := slices.Sorted(maps.Keys(all))
-	roles := make([]rueidis.RedisResult, len(addrs))
+	roles := make([]answer, len(addrs))
 	var wg sync.WaitGroup
 	for i, addr := range addrs {
-		wg.Go(func() { roles[i] = all[addr].Do(ctx, all[addr].B().Role().Build()) })
+		wg.Go(func() { roles[i] = s.do(ctx, all[addr], all[addr].B().Role().Build()) })
 	}
 	wg.Wait()
 	var k keyspace
 	var names []string
 	for i, addr := range addrs {
-		role, err := roles[i].ToArray()
+		if roles[i].err != nil {
+			return keyspace{}, s.failed(ctx, "scan", roles[i].err)
+		}
+		role, err := roles[i].msg.ToArray()
 		if err != nil {
 			return keyspace{}, s.failed(ctx, "scan", err)
 		}
@@ -107,7 +110,11 @@ func (s *Store) scan(ctx context.Context, k keyspace, at *position, count int) (
 		return nil, s.failed(ctx, "scan", errChanged)
 	}
 	node := k.masters[at.node]
-	entry, err := node.Do(ctx, node.B().Scan().Cursor(at.cursor).Match(s.o.Prefix+"*").Count(int64(count)).Build()).AsScanEntry()
+	a := s.do(ctx, node, node.B().Scan().Cursor(at.cursor).Match(s.o.Prefix+"*").Count(int64(count)).Build())
+	if a.err != nil {
+		return nil, s.failed(ctx, "scan", a.err)
+	}
+	entry, err := a.msg.AsScanEntry()
 	if err != nil {
 		return nil, s.failed(ctx, "scan", err)
 	}

@@ -60,14 +60,14 @@ func (s *Store) run(ctx context.Context, c *call) (rueidis.RedisMessage, error) 
 	if c.wait && s.o.WaitReplicas > 0 {
 		return s.runAndWait(ctx, c)
 	}
-	msg, err := s.client.Do(ctx, c.command(s.client.B(), true)).ToMessage()
-	if isCode(err, "NOSCRIPT") {
-		msg, err = s.client.Do(ctx, c.command(s.client.B(), false)).ToMessage()
+	a := s.do(ctx, s.client, c.command(s.client.B(), true))
+	if isCode(a.err, "NOSCRIPT") {
+		a = s.do(ctx, s.client, c.command(s.client.B(), false))
 	}
-	if err != nil {
-		return msg, s.failedWrite(ctx, c.op, err)
+	if a.err != nil {
+		return a.msg, s.failedWrite(ctx, c.op, a.err)
 	}
-	return msg, nil
+	return a.msg, nil
 }
 
 // waiters is how many connections of its own a call has waiting for replicas at once.
@@ -104,26 +104,20 @@ func (s *Store) runAll(ctx context.Context, calls []call) []answer {
 			cmds[j] = calls[i].command(s.client.B(), bySHA)
 		}
 		var again []int
-		for j, resp := range s.client.DoMulti(ctx, cmds...) {
+		for j, a := range s.doAll(ctx, cmds) {
 			i := todo[j]
-			msg, err := resp.ToMessage()
-			if bySHA && isCode(err, "NOSCRIPT") {
+			if bySHA && isCode(a.err, "NOSCRIPT") {
 				again = append(again, i)
 				continue
 			}
-			if err != nil {
-				err = s.failedWrite(ctx, calls[i].op, err)
+			if a.err != nil {
+				a.err = s.failedWrite(ctx, calls[i].op, a.err)
 			}
-			answers[i] = answer{msg, err}
+			answers[i] = a
 		}
 		todo = again
 	}
 	return answers
-}
-
-type answer struct {
-	msg rueidis.RedisMessage
-	err error
 }
 
 var errReplicas = errors.New("fewer replicas than Options.WaitReplicas have it: repeat it when they are back; until then a failover may undo it")
@@ -146,7 +140,7 @@ func (s *Store) runAndWait(ctx context.Context, c *call) (rueidis.RedisMessage, 
 	node, asking, bySHA := s.client, false, true
 	for redirects := 0; ; {
 		done, wait := s.runAndWaitOnce(ctx, node, c, asking, bySHA)
-		msg, err := done.ToMessage()
+		msg, err := done.msg, done.err
 		if err == nil {
 			return msg, s.waited(ctx, c.op, wait)
 		}
@@ -165,20 +159,27 @@ func (s *Store) runAndWait(ctx context.Context, c *call) (rueidis.RedisMessage, 
 	}
 }
 
-func (s *Store) runAndWaitOnce(ctx context.Context, node rueidis.Client, c *call, asking, bySHA bool) (done, wait rueidis.RedisResult) {
-	// The error is that of the function.
-	_ = node.Dedicated(func(conn rueidis.DedicatedClient) error {
-		cmds := make(rueidis.Commands, 0, 3)
-		if asking {
-			cmds = append(cmds, conn.B().Asking().Build())
-		}
-		cmds = append(cmds, c.command(conn.B(), bySHA),
-			conn.B().Wait().Numreplicas(int64(s.o.WaitReplicas)).Timeout(s.o.WaitTimeout.Milliseconds()).Build())
-		results := conn.DoMulti(ctx, cmds...)
-		done, wait = results[len(results)-2], results[len(results)-1]
-		return nil
+func (s *Store) runAndWaitOnce(ctx context.Context, node rueidis.Client, c *call, asking, bySHA bool) (done, wait answer) {
+	mine := *c // the connection may be made when the caller has gone
+	both, err := within(ctx, &s.limits, true, func() (both [2]answer) {
+		// The error is that of the function.
+		_ = node.Dedicated(func(conn rueidis.DedicatedClient) error {
+			cmds := make(rueidis.Commands, 0, 3)
+			if asking {
+				cmds = append(cmds, conn.B().Asking().Build())
+			}
+			cmds = append(cmds, mine.command(conn.B(), bySHA),
+				conn.B().Wait().Numreplicas(int64(s.o.WaitReplicas)).Timeout(s.o.WaitTimeout.Milliseconds()).Build())
+			results := conn.DoMulti(ctx, cmds...)
+			both = [2]answer{answerOf(results[len(results)-2]), answerOf(results[len(results)-1])}
+			return nil
+		})
+		return both
 	})
-	return done, wait
+	if err != nil {
+		return answer{err: err}, answer{err: err}
+	}
+	return both[0], both[1]
 }
 
 // node returns the client of the node that a redirection names.
@@ -188,7 +189,7 @@ func (s *Store) node(ctx context.Context, addr, key string) (rueidis.Client, err
 	}
 	// A node that is new to the client. It follows the redirection of a read, and then
 	// knows it.
-	if err := s.client.Do(ctx, s.client.B().Exists().Key(key).Build()).Error(); err != nil {
+	if err := s.do(ctx, s.client, s.client.B().Exists().Key(key).Build()).err; err != nil {
 		return nil, err
 	}
 	if node := s.client.Nodes()[addr]; node != nil {
@@ -198,8 +199,8 @@ func (s *Store) node(ctx context.Context, addr, key string) (rueidis.Client, err
 }
 
 // waited returns an error unless enough replicas have got what was run before.
-func (s *Store) waited(ctx context.Context, op string, wait rueidis.RedisResult) error {
-	n, err := wait.ToInt64()
+func (s *Store) waited(ctx context.Context, op string, wait answer) error {
+	n, err := wait.number()
 	switch {
 	case err != nil:
 		return uncertain(s.failed(ctx, op, err))

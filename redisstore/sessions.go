@@ -72,11 +72,11 @@ func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record,
 }
 
 func (s *Store) load(ctx context.Context, key *beaker.RecordKey, name string) (*beaker.Record, error) {
-	msg, err := s.client.Do(ctx, s.client.B().Hgetall().Key(name).Build()).ToMessage()
-	if err != nil {
-		return nil, s.failed(ctx, "load", err)
+	a := s.do(ctx, s.client, s.client.B().Hgetall().Key(name).Build())
+	if a.err != nil {
+		return nil, s.failed(ctx, "load", a.err)
 	}
-	return recordOf(key, &msg)
+	return recordOf(key, &a.msg)
 }
 
 // Apply implements [beaker.Store]. It takes one round trip, and one more for a sign-in,

@@ -73,6 +73,7 @@ const (
 type Store struct {
 	client rueidis.Client
 	owned  bool // made by Open
+	limits limits
 	o      Options
 	cache  *cache // nil: none
 	probe  *beaker.Record
