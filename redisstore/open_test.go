@@ -246,6 +246,42 @@ func TestTheUserOfTheGuideMayDoEverything(t *testing.T) {
 	}
 }
 
+// Nor does it fail to end sessions if it may tell nobody of that.
+func TestWhoMayNotPublishMayLogOut(t *testing.T) {
+	node := ownServer(t)
+	if _, err := node.Do(t.Context(), "ACL", "SETUSER", "default", "-publish", "resetchannels"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := redisstore.Open(t.Context(), "redis://"+node.Addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	m := newMeta()
+	m.Subject, m.AuthenticatedAt = "fred", epoch
+	signed := created(t, s, m)
+	plain := created(t, s, newMeta())
+	ch := changeOf(plain)
+	ch.Subject = &m.Subject
+	if _, err := s.Apply(t.Context(), plain.Key(), ch); err != nil {
+		t.Errorf("a sign-in: %v", err)
+	}
+	if err := s.Delete(t.Context(), signed.Key()); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	if n, err := s.RevokeSubject(t.Context(), "fred", epoch+2000); n != 1 || err != nil {
+		t.Errorf("RevokeSubject: %d, %v", n, err)
+	}
+	for _, key := range []beaker.RecordKey{signed.Key(), plain.Key()} {
+		if _, err := s.Load(t.Context(), key); !errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("Load: %v, want ErrNotFound", err)
+		}
+	}
+	if err := s.Watch(t.Context(), func(beaker.RecordKey) {}); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("Watch: %v, want NOPERM", err)
+	}
+}
+
 func TestCloseEndsWatch(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		p := newPlace(t)
