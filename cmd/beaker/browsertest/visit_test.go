@@ -72,7 +72,7 @@ func TestEveryActionOfTheSite(t *testing.T) {
 			b.click("nav a[href='/outage']")
 			b.shows("You are signed in as alice")
 			b.clickFor(http.StatusServiceUnavailable, "a[href='/outage/now']")
-			b.shows("The session store does not answer", "You are still signed in")
+			b.shows("The session store does not answer", "If you were signed in, you still are")
 			b.click("main a[href='/outage']")
 			b.shows("You are signed in as alice")
 

@@ -131,7 +131,7 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case status == http.StatusConflict:
 		p.More = "You have signed out meanwhile, here or from another device, and nothing brings a session back that has ended."
 	case status == http.StatusServiceUnavailable:
-		p.Text, p.More = "You are still signed in: your cookie was left alone", "When the store is back, everything is as it was."
+		p.Text, p.More = "If you were signed in, you still are: your cookie was left alone", "When the store is back, so are you."
 		p.Code = s.views.code("store-error")
 	}
 	s.views.render(w, s.log, status, "error", p)

@@ -166,7 +166,7 @@ func TestPagesHaveErrorsAsPages(t *testing.T) {
 				t.Errorf("headers of an answer that did not happen: %v", resp.Header)
 			}
 			checkPage(t, resp, body)
-			if tc.status == 503 && (!strings.Contains(body, "You are still signed in") || resp.Header.Get("Retry-After") == "") {
+			if tc.status == 503 && (!strings.Contains(body, "If you were signed in, you still are") || resp.Header.Get("Retry-After") == "") {
 				t.Errorf("the page does not say what it means: %s", body)
 			}
 			if v := b.session(); len(v.Values) != 1 || *v.Subject != "" {

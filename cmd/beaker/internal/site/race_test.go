@@ -106,7 +106,7 @@ func TestOutageSignsNobodyOut(t *testing.T) {
 		b := f.browser(t)
 		b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
 		resp := b.do(http.MethodGet, "/outage/now", "")
-		if body := text(t, resp); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Set-Cookie") != "" || !strings.Contains(body, "You are still signed in") {
+		if body := text(t, resp); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Set-Cookie") != "" || !strings.Contains(body, "If you were signed in, you still are") {
 			t.Errorf("%s: status %d, %v: %s", name, resp.StatusCode, resp.Header, body)
 		}
 		if !strings.Contains(b.must(http.MethodGet, "/outage", ""), "You are signed in as <bdi>alice</bdi>") {

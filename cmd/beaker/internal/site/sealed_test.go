@@ -104,7 +104,7 @@ func TestSealedSessionsCannotBeListedButEndedTogether(t *testing.T) {
 	page := text(t, resp)
 	checkPage(t, resp, page)
 	page += b.must(http.MethodGet, "/", "")
-	for _, want := range []string{"nobody can list them", "Sign out all other devices", "is in the cookie that your browser has", "opened from the cookie"} {
+	for _, want := range []string{"nobody can list them", "Sign out all other devices", "is in the cookie that your browser has", "opened from the cookie", "Of two cookies the browser keeps the later one"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q: %s", want, page)
 		}
