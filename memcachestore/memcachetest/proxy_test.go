@@ -186,7 +186,7 @@ func loadedWithin(t *testing.T, s *memcachestore.Store, key beaker.RecordKey) *b
 // another's session, no acknowledged count is lost, and none is counted twice.
 func TestStorm(t *testing.T) {
 	n := newNetwork(t)
-	rounds, users := 30, 40
+	rounds, users := 15, 40
 	if soak() {
 		rounds = 1500
 	}
