@@ -10,6 +10,7 @@ require (
 	github.com/mileusna/useragent v1.3.5
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/seed12c5fab1/beaker v0.0.0
+	github.com/seed12c5fab1/beaker/memcachestore v0.0.0
 	github.com/seed12c5fab1/beaker/redisstore v0.0.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/net v0.61.0
@@ -18,6 +19,7 @@ require (
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
@@ -40,5 +42,6 @@ require (
 
 replace (
 	github.com/seed12c5fab1/beaker => ../../
+	github.com/seed12c5fab1/beaker/memcachestore => ../../memcachestore
 	github.com/seed12c5fab1/beaker/redisstore => ../../redisstore
 )

@@ -58,6 +58,7 @@ func kinds() []kind {
 		{[]string{"postgres", "postgresql"}, "postgres://...", "PostgreSQL, at USER:PASSWORD@HOST:PORT/DATABASE", openPostgres},
 		{[]string{"mysql", "mariadb"}, "mysql://...", "MariaDB or MySQL, written in the same way", openMySQL},
 		{[]string{"redis", "rediss"}, "redis://...", "Redis, at USER:PASSWORD@HOST:PORT/DATABASE; rediss:// over TLS", openRedis},
+		{[]string{"memcached"}, "memcached://...", "memcached, at HOST:PORT,HOST:PORT?generation=1", openMemcached},
 	}
 }
 
