@@ -32,6 +32,9 @@ func good() map[string]string {
 
 See [errors](docs/errors.md#errx), [below](#a-b--c-1), [the folder](docs), [the web](https://example.com/x). Use ` + "`m.Config.Name`, `Config.Do`, `Two`, `make test`, `session['x']`, `a_b.c`, `GET`, `/Path/To`" + `.
 
+<!-- names: encoding/gob mux=net/http.ServeMux -->
+The other library has ` + "`Decoder`, `mux.Handle`" + `.
+
 ## A, B & C
 
 ## A B  C
@@ -86,7 +89,7 @@ func TestGoodDocumentsPass(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	// Each kind of check has looked at something.
-	want := "3 documents: 3 copied from tested files, 1 compiled, 3 type-checked, 4 commands, 3 links, 10 names, 2 errors explained\n"
+	want := "3 documents: 3 copied from tested files, 1 compiled, 3 type-checked, 4 commands, 3 links, 12 names, 2 errors explained\n"
 	if out.String() != want {
 		t.Errorf("it says %q, want %q", out.String(), want)
 	}
@@ -126,7 +129,7 @@ func TestEachUntruthIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ch := range []change{
-		{"code that was changed in the file", "eg/one/main.go", "n--", "n -= 1", `README.md:10: is not what stands in eg/one/main.go#sum (line 4: "n--", there "n -= 1"): run make docs`},
+		{"code that was changed in the file", "eg/one/main.go", "n--", "n -= 1", `README.md:13: is not what stands in eg/one/main.go#sum (line 4: "n--", there "n -= 1"): run make docs`},
 		{"code that was changed in the document", "README.md", "\nn--", "\n\n\nn--", "is not what stands in eg/one/main.go#sum"},
 		{"a region that is not there", "README.md", "#sum", "#gone", `there is no region "gone"`},
 		{"a region that does not end", "eg/one/main.go", "//docs:end sum", "", `region "sum" does not end`},
@@ -144,11 +147,11 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"a link definition", "README.md", "", "\n[x]: gone.md\n", "the link leads to gone.md"},
 		{"an empty link", "README.md", "(docs)", "()", "is no link"},
 
-		{"a fragment that does not parse", "README.md", "import \"example.com/m\"\n\nn :=", "n :=:", "README.md:39: syntax"},
-		{"a fragment with something that is not there", "README.md", "fmt.Sprint(n)", "fmt.Sprin(n)", "README.md:43: undefined: fmt.Sprin"},
-		{"a fragment with a wrong type", "README.md", "n := m.Two()\nreturn", "var n string = m.Two()\nreturn", "README.md:42: cannot use m.Two()"},
-		{"a declaration with something that is not there", "README.md", "slog.Info(x.Name)", "slog.Info(x.Names)", "README.md:49: x.Names undefined"},
-		{"an indented fragment", "README.md", "x > 1", "x > y", "README.md:34: undefined: y"},
+		{"a fragment that does not parse", "README.md", "import \"example.com/m\"\n\nn :=", "n :=:", "README.md:42: syntax"},
+		{"a fragment with something that is not there", "README.md", "fmt.Sprint(n)", "fmt.Sprin(n)", "README.md:46: undefined: fmt.Sprin"},
+		{"a fragment with a wrong type", "README.md", "n := m.Two()\nreturn", "var n string = m.Two()\nreturn", "README.md:45: cannot use m.Two()"},
+		{"a declaration with something that is not there", "README.md", "slog.Info(x.Name)", "slog.Info(x.Names)", "README.md:52: x.Names undefined"},
+		{"an indented fragment", "README.md", "x > 1", "x > y", "README.md:37: undefined: y"},
 		{"an import of nothing", "README.md", "import \"example.com/m\"\n\nn", "import \"example.com/n\"\n\nn", "could not import example.com/n"},
 		{"JSON that is none", "README.md", `{"a": 1}`, `{"a": 1,}`, "is not JSON"},
 		{"a block without a language", "README.md", "```text\n", "```\n", "does not say what it is"},
@@ -160,6 +163,9 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"a word that is not there", "README.md", "`Two`", "`Three`", "Three does not exist"},
 		{"a method of a package that is not there", "README.md", "`Two`", "`http.ListenAndPray(x)`", "http.ListenAndPray does not exist"},
 		{"something exported of what nobody knows", "README.md", "a_b.c", "a_b.Cd", "a_b.Cd does not exist"},
+		{"what no other library has", "README.md", "`Decoder`", "`Decorder`", "Decorder does not exist"},
+		{"what a variable of another library does not have", "README.md", "`mux.Handle`", "`mux.Handel`", "mux.Handel does not exist"},
+		{"another library that is not named", "README.md", "<!-- names: encoding/gob mux", "<!-- names: mux", "Decoder does not exist"},
 		{"a comment that links to nothing", "m.go", "[Config.Name]", "[Config.Names]", "m.go:1: the link [Config.Names]"},
 		{"a comment that links to another package's nothing", "m.go", "[http.Handler]", "[http.Handlers]", "the link [http.Handlers]"},
 
@@ -169,7 +175,7 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"an entry that says nothing", "docs/errors.md", "It means that something is not good.", "Bad.", "the entry says nothing"},
 		{"an entry for what is no error", "docs/errors.md", "", "\n### ErrY\n\nIt means that something was y.\n", "there is no error ErrY"},
 
-		{"a command that nothing runs", "README.md", "$ make test", "$ rm -r x", `README.md:69: nothing runs the command "rm -r x"`},
+		{"a command that nothing runs", "README.md", "$ make test", "$ rm -r x", `README.md:72: nothing runs the command "rm -r x"`},
 		{"a target that is not there", "README.md", "$ make test", "$ make tests", `no target "tests"`},
 		{"a target that is not there, in a line", "README.md", "`make test`", "`make coffee`", `no target "coffee"`},
 		{"a test that is not there", "README.md", "#TestSum", "#TestProduct", "has no test TestProduct"},
@@ -219,8 +225,8 @@ func wantProblem(t *testing.T, c *checker, want string) {
 
 func TestCodeThatWasNotRunIsFound(t *testing.T) {
 	eachIsFound(t, (*checker).programs, []change{
-		{"a program that does not compile", "README.md", "println(m.Two())", "println(m.Three())", "README.md:52: the program does not compile"},
-		{"a program that fails", "README.md", "println(m.Two())", "panic(m.Two())", "README.md:52: the program does not run"},
+		{"a program that does not compile", "README.md", "println(m.Two())", "println(m.Three())", "README.md:55: the program does not compile"},
+		{"a program that fails", "README.md", "println(m.Two())", "panic(m.Two())", "README.md:55: the program does not run"},
 	})
 	eachIsFound(t, (*checker).executed, []change{
 		{"a function that no test calls", "README.md", "", "\n<!-- example: eg/one/main.go#never -->\n```go\nfunc never() int { return m.Two() }\n```\n", "no test runs eg/one/main.go#never"},

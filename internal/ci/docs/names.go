@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,13 +19,45 @@ func (c *checker) names(u *universe) {
 		if d.name == "CHANGELOG.md" {
 			continue // it tells of what was
 		}
+		known := u.with(d)
 		for _, s := range d.spans {
-			for _, missing := range u.missing(s.text, c.words) {
+			for _, missing := range known.missing(s.text, c.words) {
 				c.bad(d.name, s.line, "%s does not exist (a word that is no identifier belongs into internal/ci/docs/words.go)", missing)
 			}
 			c.counts["names"]++
 		}
 	}
+}
+
+// with adds what a page on another library says that it names:
+//
+//	<!-- names: github.com/alexedwards/scs/v2 sessionManager=github.com/alexedwards/scs/v2.SessionManager -->
+func (u *universe) with(d *document) *universe {
+	more := *u
+	more.vars = maps.Clone(u.vars)
+	for _, s := range d.comments {
+		list, ok := strings.CutPrefix(s.text, "names:")
+		if !ok {
+			continue
+		}
+		for entry := range strings.FieldsSeq(list) {
+			name, typ, isVar := strings.Cut(entry, "=")
+			path := entry
+			if isVar {
+				path = typ[:strings.LastIndexByte(typ, '.')]
+			}
+			p, err := u.importer.Import(path)
+			if err != nil {
+				continue // what it was to declare is missing
+			}
+			if !isVar {
+				more.own = append(slices.Clip(more.own), p)
+			} else if o := p.Scope().Lookup(typ[len(path)+1:]); o != nil {
+				more.vars[name] = o.Type()
+			}
+		}
+	}
+	return &more
 }
 
 var (
@@ -55,8 +88,8 @@ func (u *universe) missing(text string, words map[string]bool) (bad []string) {
 
 // resolves looks up first.rest[0].rest[1]...
 func (u *universe) resolves(first string, rest []string) bool {
-	if v := u.vars[first]; v != nil {
-		return u.member(v, rest)
+	if v := u.vars[first]; v != nil && u.member(v, rest) {
+		return true
 	}
 	for _, p := range u.byName[first] {
 		if o := p.Scope().Lookup(rest[0]); o != nil && o.Exported() && u.member(o.Type(), rest[1:]) {
@@ -70,7 +103,7 @@ func (u *universe) resolves(first string, rest []string) bool {
 	}
 	// A word that nothing here knows: of another language, unless it claims to have
 	// something exported.
-	return u.byName[first] == nil && !exported.MatchString(rest[0]) && !exported.MatchString(first)
+	return u.vars[first] == nil && u.byName[first] == nil && !exported.MatchString(rest[0]) && !exported.MatchString(first)
 }
 
 func (u *universe) member(t types.Type, path []string) bool {

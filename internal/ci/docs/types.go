@@ -152,6 +152,16 @@ func (c *checker) imports(wanted map[string]bool) {
 		}
 	}
 	for _, d := range c.docs {
+		for _, s := range d.comments {
+			if list, ok := strings.CutPrefix(s.text, "names:"); ok {
+				for entry := range strings.FieldsSeq(list) {
+					if _, typ, isVar := strings.Cut(entry, "="); isVar {
+						entry = typ[:strings.LastIndexByte(typ, '.')]
+					}
+					wanted[entry] = true
+				}
+			}
+		}
 		for _, b := range d.blocks {
 			if b.lang() == "go" && !b.used {
 				imports, _ := splitImports(b.text)
