@@ -7,20 +7,20 @@ import (
 	"github.com/seed12c5fab1/beaker"
 )
 
+var device = beaker.NewKey[string]("device")
+
 // account is what a site with accounts does with sessions.
 type account struct{ sessions *beaker.Manager }
 
 // signIn is called when the password, the passkey or the identity provider was right.
 func (a *account) signIn(r *http.Request, s *beaker.Session, user string) error {
 	//docs:begin signin
-	if old := s.Subject(); old != "" && old != user {
-		// Somebody else at the same browser: nothing of theirs may be left.
-		if err := s.Invalidate(r.Context()); err != nil {
-			return err
-		}
+	if err := s.SetSubject(user); err != nil {
+		return err
 	}
-	return s.SetSubject(user)
+	device.Set(s, r.UserAgent()) // what belongs to this user is set afterwards
 	//docs:end signin
+	return nil
 }
 
 func (a *account) remember(s *beaker.Session, remember bool) error {

@@ -3,9 +3,7 @@ package guide
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -13,31 +11,11 @@ import (
 	"github.com/seed12c5fab1/beaker/filestore"
 )
 
-//docs:begin secrets
-
-// openSecrets reads the secrets, which the first start makes. On several machines, make
-// the file once and copy it to each.
-func openSecrets(path string) (*beaker.Secrets, error) {
-	secrets, err := beaker.SecretsFromFile(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return secrets, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(path, []byte(beaker.NewSecret()+"\n"), 0o600); err != nil {
-		return nil, err
-	}
-	return beaker.SecretsFromFile(path)
-}
-
-//docs:end secrets
-
 //docs:begin run
 
 // run serves until ctx ends, and then lets requests finish.
 func run(ctx context.Context, addr, data string, handler func(*beaker.Manager) http.Handler) error {
-	secrets, err := openSecrets(filepath.Join(data, "secrets"))
+	secrets, err := beaker.OpenSecrets(filepath.Join(data, "secrets")) // made at the first start
 	if err != nil {
 		return err
 	}

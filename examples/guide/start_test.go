@@ -4,31 +4,11 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/sessiontest"
 )
-
-func TestSecretsAreMadeOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "data", "secrets")
-	first, err := openSecrets(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := openSecrets(path)
-	if err != nil || first.IDs()[0] != second.IDs()[0] {
-		t.Errorf("%v, then %v, %v", first, second, err)
-	}
-	if err := os.WriteFile(path, []byte("v1:short"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openSecrets(path); err == nil {
-		t.Error("a broken file is not an error")
-	}
-}
 
 func TestRunServesUntilItIsTold(t *testing.T) {
 	ln, err := net.Listen("tcp", "localhost:0")

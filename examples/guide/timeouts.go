@@ -37,6 +37,12 @@ func forAdministrators(s *beaker.Session, isAdministrator bool) {
 	//docs:end one
 }
 
+func poll(s *beaker.Session) {
+	//docs:begin poll
+	s.NoTouch() // asked by the page, not by the user
+	//docs:end poll
+}
+
 func deadlines(w http.ResponseWriter, s *beaker.Session) {
 	//docs:begin deadlines
 	ends := s.AbsoluteDeadline()

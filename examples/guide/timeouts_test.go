@@ -54,6 +54,18 @@ func TestOneSessionMayBeShorter(t *testing.T) {
 	body(t, b.Get("/"), "")
 }
 
+func TestAPollKeepsNobodySignedIn(t *testing.T) {
+	env := sessiontest.New(t)
+	b := env.Browser(do(env, func(_ *http.Request, s *beaker.Session) error { poll(s); return nil }))
+	env.SignIn(b, "alice")
+	for range 29 {
+		env.Clock.Advance(time.Minute)
+		body(t, b.Get("/"), "alice")
+	}
+	env.Clock.Advance(time.Minute)
+	body(t, b.Get("/"), "")
+}
+
 func TestThePageKnowsWhenItsSessionEnds(t *testing.T) {
 	env := sessiontest.New(t)
 	b := env.Browser(env.Sessions.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

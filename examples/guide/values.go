@@ -91,21 +91,18 @@ func add(sessions *beaker.Manager) http.Handler {
 // Notice is a message with a kind.
 type Notice struct{ Kind, Text string }
 
-func notices(s *beaker.Session) (all []Notice) {
-	for _, flash := range s.Flashes() { // read, and removed when this response is sent
-		switch f := flash.(type) {
-		case string:
-			all = append(all, Notice{"info", f})
-		case map[string]any: // what a struct becomes in JSON
-			kind, _ := f["Kind"].(string)
-			text, _ := f["Text"].(string)
-			all = append(all, Notice{kind, text})
-		}
-	}
-	return all
+func notices(s *beaker.Session) []Notice {
+	return beaker.FlashesOf[Notice](s) // read, and removed when this response is sent
 }
 
 //docs:end notice
+
+func texts(s *beaker.Session) []any {
+	//docs:begin flashes
+	messages := s.Flashes() // read, and removed when this response is sent
+	//docs:end flashes
+	return messages
+}
 
 func increment(ctx context.Context, sessions *beaker.Manager) error {
 	//docs:begin update

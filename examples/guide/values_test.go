@@ -57,12 +57,12 @@ func TestFlashesAreShownOnce(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/add", add(env.Sessions))
 	mux.Handle("/settings", do(env, func(_ *http.Request, s *beaker.Session) error {
-		all := notices(s)
+		all := texts(s)
 		s.Set("shown", fmt.Sprint(all))
 		return nil
 	}))
 	b := env.Browser(env.Sessions.Wrap(mux))
-	want := []string{"[{info Your settings were saved.}]", "[]"}
+	want := []string{"[Your settings were saved.]", "[]"}
 	b.Get("/add")
 	for i := range want {
 		b.Get("/settings")
