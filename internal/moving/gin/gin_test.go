@@ -28,7 +28,7 @@ func secret() []byte {
 func TestBothSitesShowTheSame(t *testing.T) {
 	env := sessiontest.New(t)
 	for name, h := range map[string]http.Handler{"gin-contrib/sessions": Before(secret()), "beaker": After(env.Sessions)} {
-		if shown := moving.Browse(t, h); !slices.Equal(shown, moving.Want) {
+		if shown := moving.Browse(h); !slices.Equal(shown, moving.Want) {
 			t.Errorf("%s shows %q, want %q", name, shown, moving.Want)
 		}
 	}

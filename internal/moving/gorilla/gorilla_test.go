@@ -27,7 +27,7 @@ func TestBothSitesShowTheSame(t *testing.T) {
 	}
 	defer manager.Close()
 	for name, h := range map[string]http.Handler{"gorilla": Before(newKey()), "beaker": After(manager)} {
-		if shown := moving.Browse(t, h); !slices.Equal(shown, moving.Want) {
+		if shown := moving.Browse(h); !slices.Equal(shown, moving.Want) {
 			t.Errorf("%s shows %q, want %q", name, shown, moving.Want)
 		}
 	}

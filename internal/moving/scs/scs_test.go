@@ -19,7 +19,7 @@ func TestBothSitesShowTheSame(t *testing.T) {
 	}
 	defer sessions.Close()
 	for name, h := range map[string]http.Handler{"scs": Before(), "beaker": After(sessions)} {
-		if shown := moving.Browse(t, h); !slices.Equal(shown, moving.Want) {
+		if shown := moving.Browse(h); !slices.Equal(shown, moving.Want) {
 			t.Errorf("%s shows %q, want %q", name, shown, moving.Want)
 		}
 	}
