@@ -83,7 +83,7 @@ func (w *watch) ignore() {
 // wait returns what was collected, once something with text is among it.
 func (w *watch) wait(t *testing.T, text string) []string {
 	t.Helper()
-	late := time.After(patience)
+	late := time.After(patience / 6) // the page has done it already
 	for {
 		w.mu.Lock()
 		all := slices.Clone(w.problems)
