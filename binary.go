@@ -223,14 +223,25 @@ func eachValue(s string) iter.Seq2[string, string] {
 	}
 }
 
+// findValue skips over what it does not look for: in nearly all records every length is
+// one byte, and a name of another length is not compared.
 func findValue(s, name string) (data string, ok bool) {
 	n, size := uvarint(s)
 	for s = s[size:]; n > 0; n-- {
+		if k := int(s[0]); k < 0x80 && len(s) > k+1 && s[k+1] < 0x80 {
+			from := k + 2
+			to := from + int(s[k+1])
+			if k == len(name) && s[1:k+1] == name {
+				return s[from:to], true
+			}
+			s = s[to:]
+			continue
+		}
 		var k string
 		k, s, _ = cutString(s)
 		data, s, _ = cutString(s)
-		if k >= name {
-			return data, k == name
+		if k == name {
+			return data, true
 		}
 	}
 	return "", false

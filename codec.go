@@ -30,20 +30,20 @@ type JSON struct{}
 
 // Encode is json.Marshal, but refuses a struct of which it would keep nothing.
 func (JSON) Encode(v any) ([]byte, error) {
-	// What sessions hold most are short strings and integers: the same bytes without
-	// reflection.
 	switch v := v.(type) {
 	case string:
-		if plain(v) {
-			b := make([]byte, 0, len(v)+2)
-			return append(append(append(b, '"'), v...), '"'), nil
+		if b, ok := encodePlain(&v); ok {
+			return b, nil
 		}
 	case int:
-		return strconv.AppendInt(nil, int64(v), 10), nil
+		b, _ := encodePlain(&v)
+		return b, nil
 	case int64:
-		return strconv.AppendInt(nil, v, 10), nil
+		b, _ := encodePlain(&v)
+		return b, nil
 	case bool:
-		return strconv.AppendBool(nil, v), nil
+		b, _ := encodePlain(&v)
+		return b, nil
 	}
 	if err := losesAll(v); err != nil {
 		return nil, err
@@ -80,6 +80,25 @@ var (
 	marshaler     = reflect.TypeFor[json.Marshaler]()
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
+
+// encodePlain is JSON.Encode for what sessions hold most, short strings and integers:
+// the same bytes without reflection.
+func encodePlain[T any](p *T) (data []byte, ok bool) {
+	switch p := any(p).(type) {
+	case *string:
+		if v := *p; plain(v) {
+			b := make([]byte, 0, len(v)+2)
+			return append(append(append(b, '"'), v...), '"'), true
+		}
+	case *int:
+		return strconv.AppendInt(nil, int64(*p), 10), true
+	case *int64:
+		return strconv.AppendInt(nil, *p, 10), true
+	case *bool:
+		return strconv.AppendBool(nil, *p), true
+	}
+	return nil, false
+}
 
 // plain reports whether s is its own JSON form: printable ASCII that encoding/json
 // does not escape.

@@ -11,7 +11,7 @@ import (
 )
 
 // cookieDebt says which cookie the response owes the browser.
-type cookieDebt int
+type cookieDebt uint8
 
 const (
 	cookieNone cookieDebt = iota
@@ -47,7 +47,7 @@ func (rq *request) commit(status int, d delivery) error {
 		return nil // never touched: nothing to do, nothing to say
 	}
 	h := rq.w.Header()
-	addVary(h)
+	addVary(h, &s.vary)
 	line, err := s.settle(rq, status, d)
 	if err != nil {
 		rq.clear(h)
@@ -187,7 +187,14 @@ func (st *style) line(value []byte, a *CookieAttributes, maxAge time.Duration, e
 	return setCookie(st.name, value, a, st.secure, maxAge, expires)
 }
 
-func addVary(h http.Header) {
+// addVary says that the answer depends on the cookie. room is the request's own: a slice
+// that requests share could be written to by any middleware.
+func addVary(h http.Header, room *[1]string) {
+	if len(h["Vary"]) == 0 {
+		room[0] = "Cookie"
+		h["Vary"] = room[:1:1]
+		return
+	}
 	for _, line := range h["Vary"] {
 		for field := range strings.SplitSeq(line, ",") {
 			if f := strings.TrimSpace(field); f == "*" || strings.EqualFold(f, "Cookie") {
@@ -195,7 +202,7 @@ func addVary(h http.Header) {
 			}
 		}
 	}
-	h.Add("Vary", "Cookie")
+	h["Vary"] = append(h["Vary"], "Cookie")
 }
 
 // addCookie puts the line in place of an earlier one of the same name, and keeps the

@@ -95,6 +95,7 @@ type Config struct {
 	Now func() time.Time
 
 	sealedBytes int
+	realClock   bool // Now is time.Now
 }
 
 // SavePolicy says when changed values are saved.
@@ -223,7 +224,7 @@ func (c *Config) check() error {
 		c.Observer = warnings{}
 	}
 	if c.Now == nil {
-		c.Now = time.Now //nolint:forbidigo // the default clock
+		c.Now, c.realClock = time.Now, true //nolint:forbidigo // the default clock
 	}
 	return errors.Join(errs...)
 }

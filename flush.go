@@ -103,7 +103,7 @@ func (s *Session) create(ctx context.Context, all bool) error {
 			return ErrEnded // the request took longer than a session lives
 		}
 		op := new(opContext).detach(ctx, s.m.cfg.StoreTimeout)
-		err = s.store.Create(op, rec)
+		err = s.store().Create(op, rec)
 		op.stop()
 		if err != nil {
 			// Whatever the outcome, this id is not used again: its own late success would
@@ -126,10 +126,11 @@ func (s *Session) create(ctx context.Context, all bool) error {
 
 // apply sends what is pending for a stored session.
 func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err error) {
-	ch, unsaved := s.pendingChange(all)
-	if ch == nil {
+	sending, unsaved := s.pendingChange(all)
+	if sending == nil {
 		return false, nil
 	}
+	ch := &sending.Change
 	if err := s.checkLimits(ch); err != nil {
 		return false, err
 	}
@@ -139,24 +140,26 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 		// would outlive it.
 		s.p.rotate = true
 	}
-	next := s.cred
+	var next *credential // after a rotation
 	if s.p.rotate {
+		copied := s.cred
+		next = &copied
 		if s.sealed != nil {
 			next.sid = newSID()
-			s.sealed.next = &next
+			s.sealed.next = next
 		} else {
 			next.secret = newTokenSecret()
 		}
-		ch.Rotate = &Rotation{Next: s.m.hash.recordProof(&next), Grace: s.p.grace}
+		ch.Rotate = &Rotation{Next: s.m.hash.recordProof(next), Grace: s.p.grace}
 	}
-	v, err := s.m.apply(ctx, s.store, s.key, ch)
+	v, err := s.m.apply(ctx, &sending.op, s.store(), s.key, ch)
 	if errors.Is(err, ErrNotFound) && ch.Rotate != nil && ch.Subject == nil {
 		// Another request may have given the session a new secret a moment ago. Then
 		// ours is not needed, and if there is a grace, the rest still goes through.
 		again := *ch
 		again.Rotate = nil
 		if again.ChangesData() {
-			if v, err = s.m.apply(ctx, s.store, s.key, &again); err == nil {
+			if v, err = s.m.apply(ctx, new(opContext), s.store(), s.key, &again); err == nil {
 				ch, s.previous = &again, true
 			}
 		}
@@ -167,7 +170,7 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	}
 
 	if ch.Rotate != nil {
-		s.cred, s.proof, s.owed = next, ch.Rotate.Next, cookieNew
+		s.cred, s.proof, s.owed = *next, ch.Rotate.Next, cookieNew
 		s.m.observe(ctx, Event{Name: EventRegenerate, Handle: Handle(s.key), Subject: s.base.subject})
 	}
 	if ch.Subject != nil {
@@ -199,14 +202,24 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	return s.holdsCurrentProof(ctx), nil
 }
 
+// sentChange is a change with the context of the operation that applies it.
+type sentChange struct {
+	Change
+	op opContext
+}
+
 // pendingChange returns what is to be applied, or nil, and the values that are not
 // to be saved.
-func (s *Session) pendingChange(all bool) (*Change, pending) {
+func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 	rec, p := s.record(), &s.p
-	ch := &Change{
+	if p.idle == 0 && p.absolute == 0 && p.subject == nil && !p.wipe && p.cookie == nil && !p.rotate && p.touch == 0 &&
+		s.owed != cookieRefresh && (!p.values() || !s.saves(all)) {
+		return nil, pending{} // the session was only read, as most are
+	}
+	ch := &sentChange{Change: Change{
 		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(),
 		Idle: p.idle, Absolute: s.absolute(s.now), Subject: p.subject, Cookie: p.cookie, Touch: p.touch,
-	}
+	}}
 	unsaved := pending{clear: p.clear, set: p.set, remove: p.remove}
 	if s.saves(all) {
 		ch.Clear, ch.Set, ch.Remove, ch.Limits = p.clear, p.set, p.remove, s.m.limits
@@ -312,14 +325,13 @@ func (s *Session) storeError(ctx context.Context, op string, err error) error {
 func (s *Session) holdsCurrentProof(ctx context.Context) bool {
 	op := new(opContext).detach(ctx, s.m.cfg.StoreTimeout)
 	defer op.stop()
-	rec, err := s.store.Load(op, s.key)
+	rec, err := s.store().Load(op, s.key)
 	return err == nil && rec.key == s.key && rec.CheckProof(s.proof, s.m.now()) == ProofCurrent
 }
 
-// apply bounds the operation, and repeats what may be repeated.
-func (m *Manager) apply(ctx context.Context, store Store, key RecordKey, ch *Change) (Version, error) {
-	op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
-	v, err := store.Apply(op, key, ch)
+// apply bounds the operation by op, which is new, and repeats what may be repeated.
+func (m *Manager) apply(ctx context.Context, op *opContext, store Store, key RecordKey, ch *Change) (Version, error) {
+	v, err := store.Apply(op.detach(ctx, m.cfg.StoreTimeout), key, ch)
 	op.stop()
 	if errors.Is(err, ErrUncertain) && ch.Rotate != nil {
 		// A rotation to the same proof is known when it is seen again; giving up would

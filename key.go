@@ -64,7 +64,15 @@ func decodeInto[T any](name, data string, v Values) (T, error) {
 }
 
 // Set sets the value; see [Session.Set].
-func (k Key[T]) Set(s *Session, value T) { s.Set(k.name, value) }
+func (k Key[T]) Set(s *Session, value T) {
+	if _, ok := s.codec().(JSON); ok && checkName(k.name) == nil {
+		if data, ok := encodePlain(&value); ok { // without an interface that holds a copy
+			s.put(k.name, data)
+			return
+		}
+	}
+	s.Set(k.name, value)
+}
 
 // Has reports whether there is a value of that name, of whatever type.
 func (k Key[T]) Has(s *Session) bool { return s.Has(k.name) }

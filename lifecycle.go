@@ -199,7 +199,7 @@ func (s *Session) destroy(ctx context.Context) error {
 	}
 	if stored {
 		s.undead = true
-		err := s.m.remove(ctx, s.store, s.key)
+		err := s.m.remove(ctx, s.store(), s.key)
 		if errors.Is(err, ErrNotRevocable) {
 			unrevoked, err = ErrNotRevocable, nil
 		}

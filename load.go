@@ -14,13 +14,14 @@ const maxCandidates = 4
 
 // load finds out what the request's cookie stands for. It runs once, at the first Get.
 func (s *Session) load(ctx context.Context) {
-	s.now = s.m.now()
+	now := s.m.cfg.Now()
+	s.now = Millis(now.UnixMilli())
 	if s.m.sealed {
 		s.loadSealed(ctx)
 		return
 	}
-	s.store = s.m.store
-	found, n, why := s.candidates()
+	var found [maxCandidates]credential
+	n, why := s.candidates(&found)
 	switch {
 	case why != "":
 		s.m.observe(ctx, Event{Name: EventReject, Reason: why})
@@ -38,7 +39,11 @@ func (s *Session) load(ctx context.Context) {
 	}
 	s.cred, s.hasSID = found[0], true
 	s.key = s.m.hash.recordKey(&s.cred.sid)
-	rec, err := s.fetch(s.loading.start(ctx, s.m.cfg.StoreTimeout))
+	op := s.loading.start(ctx, s.m.cfg.StoreTimeout)
+	if s.m.cfg.realClock {
+		op.startedAt(now)
+	}
+	rec, err := s.fetch(op)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrNotFound):
@@ -66,7 +71,7 @@ func (s *Session) load(ctx context.Context) {
 // fetch loads the record of s.key.
 func (s *Session) fetch(op *opContext) (*Record, error) {
 	defer op.stop()
-	rec, err := s.store.Load(op, s.key)
+	rec, err := s.store().Load(op, s.key)
 	if err == nil && rec.key != s.key {
 		// A driver that hands one query another's row must not sign anybody in as
 		// somebody else (CVE-2025-47907).
@@ -111,7 +116,7 @@ func (s *Session) loadTheLivingOne(ctx context.Context, found []credential) {
 			continue
 		}
 		same := slices.DeleteFunc(slices.Clone(found), func(c credential) bool { return c.sid != sid })
-		if status, _ := s.bestOf(r, same); status != ProofDead {
+		if status, _, _ := s.bestOf(r, same); status != ProofDead {
 			rec, its = r, same
 			living++
 		}
@@ -133,24 +138,25 @@ func (s *Session) fails(ctx context.Context, err error) {
 	}
 }
 
-// bestOf compares the proofs of genuine tokens of one session with its record.
-func (s *Session) bestOf(rec *Record, found []credential) (best ProofStatus, at int) {
+// bestOf compares the proofs of genuine tokens of one session with its record, and
+// takes the credential that has the most right to it.
+func (s *Session) bestOf(rec *Record, found []credential) (best ProofStatus, at int, proof Proof) {
 	for i := range found {
-		if status := rec.CheckProof(s.m.hash.recordProof(&found[i]), s.now); status > best {
-			best, at = status, i
+		p := s.m.hash.recordProof(&found[i])
+		if status := rec.CheckProof(p, s.now); i == 0 || status > best {
+			best, at, proof = status, i, p
 		}
 	}
 	if r := rec.rot; best == ProofDead && r != nil && s.now < max(r.at, r.until)+inFlight {
 		best = ProofReplaced // genuine, and replaced more than once within a moment
 	}
-	return best, at
+	return best, at, proof
 }
 
 // admit makes rec the session if one of the tokens has the right to it.
 func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
-	best, at := s.bestOf(rec, found)
-	s.cred = found[at]
-	s.proof = s.m.hash.recordProof(&s.cred)
+	best, at, proof := s.bestOf(rec, found)
+	s.cred, s.proof = found[at], proof
 	switch best {
 	case ProofReplaced:
 		// It was in flight while the session got a new secret, perhaps by a sign-in. Any
@@ -161,7 +167,7 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 	case ProofDead:
 		s.m.observe(ctx, Event{Name: EventStaleProof, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale})
 		if s.m.cfg.OnStaleProof == StaleProofEnds {
-			if err := s.m.remove(ctx, s.store, s.key); err != nil {
+			if err := s.m.remove(ctx, s.store(), s.key); err != nil {
 				s.state, s.cause = stateInert, fmt.Errorf("beaker: end a session whose cookie was replaced: %w", err)
 				return
 			}
@@ -203,19 +209,19 @@ func (s *Session) stranger(ctx context.Context, why Reason) {
 	s.owed = cookieNone
 }
 
-// candidates returns the genuine tokens among the request's cookies, or why there is none.
-func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reason) {
+// candidates finds the genuine tokens among the request's cookies, or why there is none.
+func (s *Session) candidates(found *[maxCandidates]credential) (n int, why Reason) {
 	style := s.m.style(s.rq.r)
-	cookies, why := s.cookies(style)
+	var buf [maxCandidates + 1]cookieValue
+	cookies, why := s.cookies(buf[:0], style)
 	if len(cookies) == 0 {
-		return found, 0, why
+		return 0, why
 	}
 	now := s.now.Time()
 	for _, c := range cookies {
-		var cred credential
 		reason := ReasonMalformed // one session has one spelling: no quotes
-		if !c.Quoted {
-			_, reason = style.tokens.open(c.Value, now, &cred)
+		if !c.quoted {
+			_, reason = style.tokens.open(c.text, now, &found[n])
 		}
 		if reason != "" {
 			if why == "" {
@@ -223,18 +229,17 @@ func (s *Session) candidates() (found [maxCandidates]credential, n int, why Reas
 			}
 			continue
 		}
-		found[n] = cred
 		n++
 	}
 	if n > 0 {
 		why = ""
 	}
-	return found, n, why
+	return n, why
 }
 
-// cookies returns the cookies that may be ours.
-func (s *Session) cookies(st *style) ([]*http.Cookie, Reason) {
-	all := s.rq.r.CookiesNamed(st.name)
+// cookies appends the cookies that may be ours to buf.
+func (s *Session) cookies(buf []cookieValue, st *style) ([]cookieValue, Reason) {
+	all := cookiesNamed(buf, s.rq.r, st.name)
 	s.hadCookie = len(all) > 0
 	// A browser never has two cookies of a __Host- name, and its order says nothing
 	// about which of two is whose (RFC 6265bis, 4.2.2).

@@ -16,7 +16,6 @@ type sealedSession struct {
 func (s *Session) loadSealed(ctx context.Context) {
 	style := s.m.style(s.rq.r)
 	s.sealed = &sealedStore{m: s.m, style: style}
-	s.store = s.sealed
 	found, why, err := s.openSealed(style)
 	if err != nil {
 		s.fails(ctx, err)
@@ -99,14 +98,15 @@ func (s *Session) revokedSealed(op *opContext, one *sealedSession) error {
 // openSealed returns the sessions that the cookies hold, of each the newest state. The
 // error is that a later release has made one of them.
 func (s *Session) openSealed(st *style) (found []sealedSession, why Reason, err error) {
-	cookies, why := s.cookies(st)
+	var buf [maxCandidates + 1]cookieValue
+	cookies, why := s.cookies(buf[:0], st)
 	for _, c := range cookies {
 		reason := ReasonMalformed // one session has one spelling: no quotes
 		var payload []byte
 		var by *secret
 		stale := false
-		if !c.Quoted {
-			payload, by, stale, reason = st.sealer.open(c.Value, s.now.Time())
+		if !c.quoted {
+			payload, by, stale, reason = st.sealer.open(c.text, s.now.Time())
 		}
 		if reason != "" {
 			if why == "" {

@@ -21,7 +21,7 @@ func (m *Manager) Lookup(ctx context.Context, h Handle) (*Session, error) {
 		return nil, err
 	}
 	return &Session{
-		m: m, ctx: ctx, store: m.store, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
+		m: m, ctx: ctx, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
 		now: m.now(), last: rec.touched, anyProof: true,
 	}, nil
 }

@@ -20,6 +20,7 @@ type opContext struct {
 	timed    context.Context
 	cancel   context.CancelFunc
 	stopped  bool
+	fresh    bool // armed at the start, and Err was not asked yet
 }
 
 var _ context.Context = (*opContext)(nil)
@@ -27,6 +28,14 @@ var _ context.Context = (*opContext)(nil)
 // start makes c the context of one operation that ends with ctx.
 func (c *opContext) start(ctx context.Context, timeout time.Duration) *opContext {
 	c.values, c.parent, c.timeout = ctx, ctx, timeout
+	return c
+}
+
+// startedAt is start where the clock has just been read: the first look at Err, with
+// which stores begin, need not read it again.
+func (c *opContext) startedAt(now time.Time) *opContext {
+	c.arm(now)
+	c.fresh = now.Before(c.deadline)
 	return c
 }
 
@@ -107,6 +116,10 @@ func (c *opContext) Err() error {
 		if err := c.parent.Err(); err != nil {
 			return err
 		}
+	}
+	if c.fresh {
+		c.fresh = false
+		return nil
 	}
 	now := time.Now() //nolint:forbidigo // a real wait, not session time
 	c.arm(now)

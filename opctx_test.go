@@ -348,3 +348,33 @@ func TestOpContextIsUsedConcurrently(t *testing.T) {
 		op.stop()
 	}
 }
+
+// An operation that starts where the clock has just been read has its deadline from
+// then on, and the first look takes it for not over unless it is.
+func TestOpContextStartedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		op := new(opContext).start(t.Context(), opTimeout).startedAt(time.Now())
+		defer op.stop()
+		if err := op.Err(); err != nil {
+			t.Error(err)
+		}
+		elapse(opTimeout - 1)
+		if err := op.Err(); err != nil {
+			t.Errorf("a nanosecond before: %v", err)
+		}
+		elapse(1)
+		wantErr(op, t, "at the deadline", context.DeadlineExceeded)
+
+		parent, cancel := context.WithDeadline(t.Context(), time.Now())
+		defer cancel()
+		late := new(opContext).detach(parent, opTimeout).startedAt(time.Now())
+		defer late.stop()
+		wantErr(late, t, "with a deadline that has passed", context.DeadlineExceeded)
+
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		ended := new(opContext).start(gone, opTimeout).startedAt(time.Now())
+		defer ended.stop()
+		wantErr(ended, t, "with a parent that has ended", context.Canceled)
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -86,7 +85,7 @@ func (z sealer) seal(payload []byte) ([]byte, error) {
 		b = append(b, payload...)
 		sum := s.signSum(z.prefix, b)
 		s.issued.Add(1)
-		return base64.RawURLEncoding.AppendEncode(nil, append(b, sum[:]...)), nil
+		return spelling.AppendEncode(nil, append(b, sum[:]...)), nil
 	}
 	b := make([]byte, sealedHead, sealedHead+gcmOverhead+len(payload))
 	b[0] = sealedVersion
@@ -100,7 +99,7 @@ func (z sealer) seal(payload []byte) ([]byte, error) {
 	copy(b[4+saltBytes:], commitment)
 	b = aead.Seal(b, nil, payload, z.aad)
 	s.issued.Add(1)
-	return base64.RawURLEncoding.AppendEncode(make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(b))), b), nil
+	return spelling.AppendEncode(make([]byte, 0, spelling.EncodedLen(len(b))), b), nil
 }
 
 // maxSealedText bounds the work that a cookie can cause before it is authenticated.
@@ -111,7 +110,7 @@ func (z sealer) open(text string, now time.Time) (payload []byte, s *secret, sta
 	if text == "" || len(text) > maxSealedText || strings.ContainsAny(text, "\r\n") { // base64 skips line ends
 		return nil, nil, false, ReasonMalformed
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	b, err := spelling.DecodeString(text)
 	if err != nil || len(b) < 4 {
 		return nil, nil, false, ReasonMalformed
 	}

@@ -29,45 +29,46 @@ type Session struct {
 	rq  *request        // nil: from Lookup, inside Update, or inert
 	ctx context.Context // of the first Get: its deadline also ends the chance to commit
 
-	store  Store        // the manager's, or sealed
 	sealed *sealedStore // nil: the session is in the manager's store
 
 	mu    sync.Mutex
-	state sessionState
 	cause error // why it is inert
 	err   error // what Err returns
 
 	cred    credential
-	hasSID  bool
 	key     RecordKey
 	proof   Proof
 	base    *Record // what is stored, as far as this request knows; nil: nothing
 	applied *Change // accepted by the store since base and not yet merged into it
 	version Version // the last that the store told
-	exact   bool    // base is what the store holds, unless others changed it
-	fresh   bool    // it began in this request
+	own     *CookieAttributes
 
-	previous  bool // the request came with the previous proof, in its grace
-	anyProof  bool // from Lookup
-	unused    bool // NoTouch
-	inUpdate  bool // the view inside Update
-	undead    bool // Destroy failed
-	sent      bool // the response headers are out
-	finished  bool // the request is over
-	hadCookie bool // the request brought a cookie of our name
-	own       *CookieAttributes
+	// Small things stand together: every request that looks at its session makes one of
+	// these, and its size is a good part of what that costs.
+	state     sessionState
 	owed      cookieDebt
-
-	flashes uint16 // added by this request
+	hasSID    bool
+	exact     bool   // base is what the store holds, unless others changed it
+	fresh     bool   // it began in this request
+	previous  bool   // the request came with the previous proof, in its grace
+	anyProof  bool   // from Lookup
+	unused    bool   // NoTouch
+	inUpdate  bool   // the view inside Update
+	undead    bool   // Destroy failed
+	sent      bool   // the response headers are out
+	finished  bool   // the request is over
+	hadCookie bool   // the request brought a cookie of our name
+	flashes   uint16 // added by this request
 
 	now  Millis // when it was loaded
 	last Millis // when it was used before
 	p    pending
 
 	loading opContext
+	vary    [1]string // room for a header
 }
 
-type sessionState int
+type sessionState uint8
 
 const (
 	stateNew       sessionState = iota // nothing is stored
@@ -79,19 +80,19 @@ const (
 
 // pending is what the request wants done.
 type pending struct {
-	clear  bool
 	set    []Value // sorted by name
 	remove []string
+	clear  bool
+	wipe   bool // all values that the session had go with its subject
+	rotate bool
+	save   bool
 
 	idle     time.Duration
 	absolute time.Duration
-	subject  *string
-	wipe     bool // all values that the session had go with its subject
-	rotate   bool
 	grace    time.Duration
-	cookie   *CookieAttributes
 	touch    Millis
-	save     bool
+	subject  *string
+	cookie   *CookieAttributes
 }
 
 func (p *pending) values() bool { return p.clear || len(p.set) > 0 || len(p.remove) > 0 }
@@ -168,6 +169,14 @@ func (s *Session) record() *Record {
 		}
 	}
 	return s.base
+}
+
+// store returns where the session is kept.
+func (s *Session) store() Store {
+	if s.sealed != nil {
+		return s.sealed
+	}
+	return s.m.store
 }
 
 func (s *Session) codec() Codec { return s.m.cfg.Codec }
@@ -261,6 +270,11 @@ func (s *Session) Set(name string, value any) {
 		s.fail(name, &EncodeError{Name: name, Err: err})
 		return
 	}
+	s.put(name, data)
+}
+
+// put is Set for a value that is encoded.
+func (s *Session) put(name string, data []byte) {
 	s.change(name, func() { s.p.put(name, data) })
 }
 

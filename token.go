@@ -32,6 +32,9 @@ const (
 	labelProof = "beaker record proof v1"
 )
 
+// spelling is how what the browser holds is spelled: in one way only.
+var spelling = base64.RawURLEncoding.Strict()
+
 // credential is who asks: what a token says, or what a new session will say.
 type credential struct {
 	sid    [sidBytes]byte
@@ -100,7 +103,7 @@ func (t tokens) issue(dst []byte, c *credential) []byte {
 	copy(b[4+sidBytes:], c.secret[:])
 	sum := s.sum(t.prefix, b[:tokenSigned])
 	copy(b[tokenSigned:], sum[:])
-	return base64.RawURLEncoding.AppendEncode(dst, b[:])
+	return spelling.AppendEncode(dst, b[:])
 }
 
 // open checks a token. The answer to a client is the same for each reason.
@@ -112,7 +115,7 @@ func (t tokens) open(text string, now time.Time, c *credential) (stale bool, why
 	// Decode from a fixed-size copy: the length is known and nothing is allocated.
 	var src [tokenChars]byte
 	copy(src[:], text)
-	if n, err := base64.RawURLEncoding.Strict().Decode(b[:], src[:]); err != nil || n != tokenBytes {
+	if n, err := spelling.Decode(b[:], src[:]); err != nil || n != tokenBytes {
 		return false, ReasonMalformed
 	}
 	if b[0] != tokenVersion {

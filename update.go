@@ -99,7 +99,7 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 	state, key := s.state, s.key
 	taken := s.p.takeValues()
 	view := &Session{
-		m: s.m, ctx: ctx, store: s.store, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
+		m: s.m, ctx: ctx, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
 		inUpdate: true, p: taken.cloneValues(),
 	}
 	s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *Session) reload(ctx context.Context) (*Record, error) {
 	}
 	op := new(opContext).start(ctx, s.m.cfg.StoreTimeout)
 	defer op.stop()
-	rec, err := s.store.Load(op, key)
+	rec, err := s.store().Load(op, key)
 	now := s.m.now()
 	switch {
 	case err == nil && rec.key != key:
@@ -214,7 +214,7 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	if _, err := Merge(rec, &c); errors.Is(err, ErrTooLarge) {
 		return false, err
 	}
-	v, err := s.m.apply(ctx, s.store, s.key, ch)
+	v, err := s.m.apply(ctx, new(opContext), s.store(), s.key, ch)
 	switch {
 	case errors.Is(err, ErrConflict):
 		return true, err

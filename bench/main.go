@@ -47,6 +47,7 @@ type options struct {
 	parts  *regexp.Regexp
 	out    string
 	effort effort
+	clock  contest.Clock
 }
 
 // effort says how long to measure.
@@ -69,12 +70,16 @@ func command(ctx context.Context) error {
 	rounds := flag.Float64("rounds", 1, "a factor on the number of rounds")
 	short := flag.Bool("short", false, "do everything once, to see that it is right; its times mean nothing")
 	flag.StringVar(&o.out, "o", "", "a folder for raw results and the chart")
+	cpu := flag.Bool("cpu", false, "in process, compare processor time: on a machine that does much else it varies least")
 	flag.Parse()
 	o.effort = full
 	if *short {
 		o.effort = brief
 	}
 	o.effort.rounds *= *rounds
+	if *cpu {
+		o.clock = contest.CPU
+	}
 	var err error
 	if o.only, err = regexp.Compile(*run); err != nil {
 		return err
@@ -98,7 +103,7 @@ func command(ctx context.Context) error {
 
 // measure does everything that the options ask for.
 func measure(ctx context.Context, env *servers.Servers, o options, log io.Writer) (*report.Set, error) {
-	set := &report.Set{Machine: report.Machine(), Once: o.effort.once}
+	set := &report.Set{Machine: report.Machine(), Once: o.effort.once, Clock: o.clock}
 	seed := uint64(time.Now().UnixNano())
 	fmt.Fprintf(log, "%s\nrandom order %d\n", set.Machine, seed)
 	for _, part := range []struct {

@@ -76,12 +76,19 @@ type Player interface {
 	Close() error
 }
 
+// Took is what a run took.
+type Took struct {
+	Wall time.Duration
+	CPU  time.Duration // zero: of this process
+}
+
 // Case is one contender in one scenario.
 type Case interface {
 	// Prepare makes n requests ready; that is not measured.
 	Prepare(n int) error
-	// Run does the n requests and looks at each answer. It returns how long they took.
-	Run(n int) (time.Duration, error)
+	// Run does the n requests and looks at each answer. It returns how long they took, and
+	// how much processor time if that is not this process's.
+	Run(n int) (Took, error)
 	// Verify looks at what the n requests have left behind.
 	Verify(n int) error
 	// Trips returns how often the store, or its server, was asked so far; false if

@@ -22,6 +22,7 @@ type Plan struct {
 type Sample struct {
 	N      int     // requests
 	Nanos  float64 // a request
+	CPU    float64 // nanoseconds of processor time a request, of the process that does it
 	Allocs float64 // a request; NaN if they are another process's
 	Bytes  float64
 }
@@ -241,15 +242,19 @@ func (t *trial) sample(ctx context.Context, s Scenario, n int) (Sample, error) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	used := processor()
 	took, err := c.Run(n)
 	if err != nil {
 		return Sample{}, err
+	}
+	if took.CPU == 0 {
+		took.CPU = processor() - used
 	}
 	runtime.ReadMemStats(&after)
 	if err := c.Verify(n); err != nil {
 		return Sample{}, fmt.Errorf("after %d requests: %w", n, err)
 	}
-	sample := Sample{N: n, Nanos: float64(took) / float64(n), Allocs: -1, Bytes: -1}
+	sample := Sample{N: n, Nanos: float64(took.Wall) / float64(n), CPU: float64(took.CPU) / float64(n), Allocs: -1, Bytes: -1}
 	if c.Native() {
 		sample.Allocs = float64(after.Mallocs-before.Mallocs) / float64(n)
 		sample.Bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
@@ -257,16 +262,31 @@ func (t *trial) sample(ctx context.Context, s Scenario, n int) (Sample, error) {
 	return sample, nil
 }
 
-// Nanos returns the times of all rounds.
-func (r *Result) Nanos() (all []float64) {
-	for _, s := range r.Samples {
-		all = append(all, s.Nanos)
+// Clock is what time is measured by.
+type Clock int
+
+// The clocks.
+const (
+	Wall Clock = iota // on the wall: what a user waits
+	CPU               // of the processor: what stays the same when others want it too
+)
+
+// nanos returns the time of a request.
+func (s *Sample) nanos(c Clock) float64 {
+	if c == CPU {
+		return s.CPU
 	}
-	return all
+	return s.Nanos
 }
 
 // Time is the time of a request in nanoseconds.
-func (r *Result) Time() Stat { return StatOf(r.Nanos()) }
+func (r *Result) Time(c Clock) Stat {
+	var all []float64
+	for i := range r.Samples {
+		all = append(all, r.Samples[i].nanos(c))
+	}
+	return StatOf(all)
+}
 
 // Allocs is the number of allocations of a request; -1 if another process does them.
 func (r *Result) Allocs() float64 {
@@ -288,13 +308,13 @@ func (r *Result) median(f func(Sample) float64) float64 {
 
 // Over returns how many times as long r takes as other, round by round: what the
 // machine did in a round concerns both.
-func (r *Result) Over(other *Result) Stat {
+func (r *Result) Over(other *Result, c Clock) Stat {
 	if other == nil {
 		return StatOf(nil)
 	}
 	var all []float64
 	for i := range min(len(r.Samples), len(other.Samples)) {
-		all = append(all, r.Samples[i].Nanos/other.Samples[i].Nanos)
+		all = append(all, r.Samples[i].nanos(c)/other.Samples[i].nanos(c))
 	}
 	return StatOf(all)
 }

@@ -153,7 +153,7 @@ func (c *siteCase) number() (int, error) {
 	return strconv.Atoi(c.client.Body())
 }
 
-func (c *siteCase) Run(n int) (time.Duration, error) {
+func (c *siteCase) Run(n int) (Took, error) {
 	began := time.Now()
 	for i := range n {
 		switch c.scenario {
@@ -165,16 +165,16 @@ func (c *siteCase) Run(n int) (time.Duration, error) {
 			c.site.Pass()
 		}
 		if err := c.client.Do(c.handler); err != nil {
-			return 0, fmt.Errorf("request %d of %d: %w", i+1, n, err)
+			return Took{}, fmt.Errorf("request %d of %d: %w", i+1, n, err)
 		}
 		if string(c.client.body) != c.want {
-			return 0, fmt.Errorf("request %d of %d: the answer is %.100q, want %q", i+1, n, c.client.body, c.want)
+			return Took{}, fmt.Errorf("request %d of %d: the answer is %.100q, want %q", i+1, n, c.client.body, c.want)
 		}
 		if c.client.Cookie == "" {
-			return 0, fmt.Errorf("request %d of %d: there is no cookie", i+1, n)
+			return Took{}, fmt.Errorf("request %d of %d: there is no cookie", i+1, n)
 		}
 	}
-	return time.Since(began), nil
+	return Took{Wall: time.Since(began)}, nil
 }
 
 func (c *siteCase) Verify(n int) error {

@@ -203,7 +203,7 @@ func (c *fiberCase) Prepare(n int) error {
 	return err
 }
 
-func (c *fiberCase) Run(n int) (time.Duration, error) {
+func (c *fiberCase) Run(n int) (contest.Took, error) {
 	path, want := fiberRead, contest.UID
 	switch c.scenario {
 	case contest.Untouched:
@@ -224,13 +224,13 @@ func (c *fiberCase) Run(n int) (time.Duration, error) {
 			c.cookie = c.cookies[i]
 		}
 		if err := c.do(path); err != nil {
-			return 0, err
+			return contest.Took{}, err
 		}
 		if string(c.body) != want || c.cookie == "" {
-			return 0, fmt.Errorf("request %d of %d: answer %.100q, want %q; cookie %q", i+1, n, c.body, want, c.cookie)
+			return contest.Took{}, fmt.Errorf("request %d of %d: answer %.100q, want %q; cookie %q", i+1, n, c.body, want, c.cookie)
 		}
 	}
-	return time.Since(began), nil
+	return contest.Took{Wall: time.Since(began)}, nil
 }
 
 func (c *fiberCase) Verify(n int) error {

@@ -105,29 +105,29 @@ func (p *pythonPlayer) Close() error {
 	return errors.Join(err, p.cmd.Wait())
 }
 
-func (p *pythonPlayer) ask(format string, args ...any) (time.Duration, error) {
+func (p *pythonPlayer) ask(format string, args ...any) (contest.Took, error) {
 	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		return 0, err
+		return contest.Took{}, err
 	}
 	return p.answer()
 }
 
-func (p *pythonPlayer) answer() (time.Duration, error) {
+func (p *pythonPlayer) answer() (contest.Took, error) {
 	line, err := p.out.ReadBytes('\n')
 	if err != nil {
-		return 0, fmt.Errorf("the script ended: %w", err)
+		return contest.Took{}, fmt.Errorf("the script ended: %w", err)
 	}
 	var a struct {
-		Nanos int64
-		Error string
+		Nanos, CPU int64
+		Error      string
 	}
 	if err := json.Unmarshal(line, &a); err != nil {
-		return 0, fmt.Errorf("the script says %.200q: %w", line, err)
+		return contest.Took{}, fmt.Errorf("the script says %.200q: %w", line, err)
 	}
 	if a.Error != "" {
-		return 0, errors.New(a.Error)
+		return contest.Took{}, errors.New(a.Error)
 	}
-	return time.Duration(a.Nanos), nil
+	return contest.Took{Wall: time.Duration(a.Nanos), CPU: time.Duration(a.CPU)}, nil
 }
 
 func (p *pythonPlayer) Case(s contest.Scenario) (contest.Case, error) {
@@ -147,7 +147,7 @@ func (c pythonCase) Prepare(n int) error {
 	return err
 }
 
-func (c pythonCase) Run(n int) (time.Duration, error) { return c.p.ask("run %d", n) }
+func (c pythonCase) Run(n int) (contest.Took, error) { return c.p.ask("run %d", n) }
 
 func (c pythonCase) Verify(n int) error {
 	_, err := c.p.ask("verify %d", n)

@@ -30,7 +30,7 @@ func (s *Set) Chart(w io.Writer) error {
 			if r.Contender.Store != store || r.Scenario != contest.Read || len(r.Samples) == 0 {
 				continue
 			}
-			t := r.Time().Median
+			t := r.Time(s.Clock).Median
 			low, high = min(low, t), max(high, t)
 			groups[store] = append(groups[store], bar{r, Nanos(t)})
 		}
@@ -48,7 +48,7 @@ func (s *Set) Chart(w io.Writer) error {
 		}
 		fmt.Fprintf(&body, `<text class="store" x="%.0f" y="%.0f">%s</text>`+"\n", 12.0, y+13, html.EscapeString(store))
 		for _, b := range groups[store] {
-			end := x(b.r.Time().Median)
+			end := x(b.r.Time(s.Clock).Median)
 			fmt.Fprintf(&body, `<text class="who" x="%.0f" y="%.0f">%s</text><rect class="%v" x="%.0f" y="%.0f" width="%.1f" height="%.0f"/><text class="time" x="%.1f" y="%.0f">%s</text>`+"\n",
 				left-8, y+13, html.EscapeString(b.r.Contender.Name), b.r.Contender.Kind, left, y+2, end-left, row-4, end+5, y+13, html.EscapeString(b.text))
 			y += row

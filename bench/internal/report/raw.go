@@ -16,7 +16,7 @@ func (s *Set) JSON(w io.Writer) error {
 		Floor                            string `json:",omitempty"`
 		Trips                            int64
 		Requests                         []int
-		Nanos, Allocs, Bytes             []float64
+		Nanos, CPU, Allocs, Bytes        []float64
 	}
 	type gain struct {
 		Store, Who, Scenario string
@@ -49,7 +49,7 @@ func (s *Set) JSON(w io.Writer) error {
 			x.Floor = f.Contender.Name
 		}
 		for _, m := range r.Samples {
-			x.Requests, x.Nanos = append(x.Requests, m.N), append(x.Nanos, m.Nanos)
+			x.Requests, x.Nanos, x.CPU = append(x.Requests, m.N), append(x.Nanos, m.Nanos), append(x.CPU, m.CPU)
 			x.Allocs, x.Bytes = append(x.Allocs, m.Allocs), append(x.Bytes, m.Bytes)
 		}
 		all.Results = append(all.Results, x)
@@ -83,7 +83,7 @@ func (s *Set) Benchfmt(w io.Writer) error {
 	for _, r := range s.Results {
 		name := fmt.Sprintf("Benchmark%s/store=%s/who=%s", strings.ToUpper(word(r.Scenario.String()[:2]))+word(r.Scenario.String()[2:]), r.Contender.Store, word(r.Contender.Name))
 		for _, m := range r.Samples {
-			if _, err := fmt.Fprintf(w, "%s\t%d\t%.1f ns/op", name, m.N, m.Nanos); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\t%d\t%.1f ns/op\t%.1f cpu-ns/op", name, m.N, m.Nanos, m.CPU); err != nil {
 				return err
 			}
 			if m.Allocs >= 0 && !math.IsNaN(m.Allocs) {

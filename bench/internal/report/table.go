@@ -17,6 +17,7 @@ import (
 type Set struct {
 	Machine string // what it ran on
 	Once    bool   // everything was done once, to see that it is right: no time counts
+	Clock   contest.Clock
 	Results []*contest.Result
 	Gains   []*contest.Gain
 	Heaps   []Heap
@@ -83,6 +84,9 @@ func (s *Set) Table(w io.Writer) error {
 	if s.Once {
 		fmt.Fprintln(w, "Everything was done once, to see that it is right. The times mean nothing.")
 	}
+	if s.Clock == contest.CPU {
+		fmt.Fprintln(w, "In process, times are of the processor, the garbage collector's included.")
+	}
 	fmt.Fprintln(w)
 	var lines strings.Builder // without blanks at their ends
 	tw := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
@@ -94,9 +98,9 @@ func (s *Set) Table(w io.Writer) error {
 				if r.Contender.Store != store || r.Scenario != sc || len(r.Samples) == 0 {
 					continue
 				}
-				t, over := r.Time(), r.Over(s.FloorOf(r))
+				t, over := r.Time(s.Clock), r.Over(s.FloorOf(r), s.Clock)
 				row(store, sc.String()+" "+sc.Title(), r.Contender.Name, Nanos(t.Median), percent(t.Spread), ratio(over.Median),
-					percent(over.Spread), ratio(r.Over(s.Ours(r)).Median), count(r.Allocs()), count(r.Bytes()), count(float64(r.Trips)))
+					percent(over.Spread), ratio(r.Over(s.Ours(r), s.Clock).Median), count(r.Allocs()), count(r.Bytes()), count(float64(r.Trips)))
 			}
 		}
 	}

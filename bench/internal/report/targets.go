@@ -83,7 +83,7 @@ func (t *targets) over(store, a, b string, sc contest.Scenario) Stat {
 	if ra == nil || rb == nil {
 		return nothing
 	}
-	return ra.Over(rb)
+	return ra.Over(rb, t.s.Clock)
 }
 
 func (t *targets) allocs(store, name string, sc contest.Scenario) float64 {
@@ -143,7 +143,7 @@ func (t *targets) memory() {
 	t.leastOf("memory S3: scs over beaker", t.over("memory", "scs", us, s3), 1.7)
 	large := nothing
 	if a, b := t.s.Find("memory", us, s4), t.s.Find("memory", us, s1); a != nil && b != nil {
-		large = a.Over(b)
+		large = a.Over(b, t.s.Clock)
 	}
 	t.mostOf("memory S4 over S1", large, 1.15)
 	t.trips("memory", us, s6, 2)
