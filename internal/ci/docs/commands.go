@@ -29,15 +29,17 @@ var knownCommands = []command{
 	{"docs/demo.md", regexp.MustCompile(`^(curl|cp|wait)\b.*$`), "cmd/beaker/internal/site/document_test.go#TestDocumentTellsWhatHappens"},
 	{"", regexp.MustCompile(`^go run \./cmd/beaker demo$`), "cmd/beaker/main_test.go#TestSignInsAndLogoutsSurviveARestart"},
 	{"docs/demo.md", regexp.MustCompile(`^go run \./cmd/beaker demo (--addr \S+ )?--insecure-host \S+$`), "cmd/beaker/main_test.go#TestScripts"},
-	// benchstat itself is not run: that the results are in its format is.
+	// benchstat is not run: it is another project's, and reads what make bench leaves.
 	{"docs/performance.md", regexp.MustCompile(`^benchstat -col /who -row \.name,/store build/bench/results\.txt$`), "bench/main_test.go#TestEverythingIsDoneRight"},
 	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
 }
 
 var (
-	makeCommand = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=(?:'[^']*'|\S+))*$`)
-	makeTarget  = regexp.MustCompile(`(?m)^([a-z-]+):`)
-	shComment   = regexp.MustCompile(`(^|\s+)#\s.*$`)
+	makeCommand   = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=(?:'[^']*'|\S+))*$`)
+	goTestCommand = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*go test (.+)$`)
+	shWord        = regexp.MustCompile(`'[^']*'|\S+`)
+	makeTarget    = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	shComment     = regexp.MustCompile(`(^|\s+)#\s.*$`)
 )
 
 // commandsOf returns the commands of a block, each with its line in the block, from 1.
@@ -100,7 +102,7 @@ func (c *checker) runCommands(ctx context.Context) error {
 			}
 		}
 		for _, s := range d.spans {
-			if strings.HasPrefix(s.text, "make ") {
+			if strings.HasPrefix(s.text, "make ") || strings.HasPrefix(s.text, "go test ") {
 				if err := c.isRun(d.name, s.text); err != nil {
 					c.bad(d.name, s.line, "%v", err)
 				}
@@ -124,12 +126,70 @@ func (c *checker) isRun(doc, text string) error {
 		}
 		return fmt.Errorf("the Makefile has no target %q", m[1])
 	}
+	if m := goTestCommand.FindStringSubmatch(text); m != nil {
+		return c.goTest(m[1])
+	}
 	for _, k := range c.commands {
 		if (k.doc == "" || k.doc == doc) && k.matches.MatchString(text) {
 			return c.isTest(k.by)
 		}
 	}
 	return fmt.Errorf("nothing runs the command %q: say who does, with a comment before the block (see internal/ci/docs/commands.go)", text)
+}
+
+// goTest reports why "go test" with these arguments would find nothing; what it finds is
+// run by other steps. The packages come last.
+func (c *checker) goTest(args string) error {
+	var tests, benchmarks string
+	words := shWord.FindAllString(args, -1)
+	for i, w := range words {
+		switch next := strings.Trim(words[min(i+1, len(words)-1)], "'"); w {
+		case "-run":
+			tests = next
+		case "-bench":
+			benchmarks = next
+		}
+		if !strings.HasPrefix(w, "./") {
+			continue
+		}
+		dir := strings.TrimSuffix(strings.TrimPrefix(w, "./"), "/...")
+		if !c.hasDir(dir) {
+			return fmt.Errorf("there is no package %s", w)
+		}
+		for kind, pattern := range map[string]string{"Test": tests, "Benchmark": benchmarks} {
+			for one := range strings.SplitSeq(pattern, "|") {
+				if one != "" && one != "^$" && !c.hasFunc(dir, kind, one) {
+					return fmt.Errorf("%s has nothing for %s %q", w, kind, one)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+var funcName = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark)\w*)\(`)
+
+// hasFunc reports whether a test or benchmark in dir matches a pattern.
+func (c *checker) hasFunc(dir, kind, pattern string) bool {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return false
+	}
+	for _, name := range c.files {
+		if !strings.HasPrefix(name, dir+"/") || !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := c.read(name)
+		if err != nil {
+			continue
+		}
+		for _, m := range funcName.FindAllStringSubmatch(text, -1) {
+			if strings.HasPrefix(m[1], kind) && re.MatchString(m[1]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isTest reports why file#TestName is no test.
