@@ -73,6 +73,7 @@ func ExampleNew() { //nolint:testableexamples // it needs a cluster
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress:      []string{"redis-1:6379", "redis-2:6379", "redis-3:6379"},
 		ConnWriteTimeout: 3 * time.Second,
+		DialCtxFn:        redisstore.DialTCP,
 	})
 	if err != nil {
 		log.Fatal(err)

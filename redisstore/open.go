@@ -47,6 +47,7 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	// Without it a client would first try to cache, and fail, where Redis is too old or
 	// something that speaks RESP2 only is in between.
 	co.DisableCache = !o.Cache
+	guard(&co)
 	client, err := dial(ctx, co)
 	if err != nil {
 		return nil, err

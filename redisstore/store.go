@@ -94,9 +94,10 @@ type Store struct {
 // when its memory is full, it warns Options.Logger: the index of a subject may go before
 // its sessions, which RevokeAll then does not find.
 //
-// The client must not send reads to replicas, which may be behind, and should not have a
-// ConnLifetime: when it has passed, rueidis sends commands again that may have been
-// performed.
+// The client should have [DialTCP] as its DialCtxFn: without it, a server that has too
+// many clients ends this process. It must not send reads to replicas, which may be
+// behind, and should not have a ConnLifetime: when it has passed, rueidis sends commands
+// again that may have been performed.
 func New(ctx context.Context, client rueidis.Client, opts *Options) (*Store, error) {
 	o, err := checkOptions(opts)
 	if client == nil {

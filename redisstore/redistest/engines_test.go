@@ -150,7 +150,9 @@ func newPlace(tb testing.TB, s *site) *place {
 
 // option is how clients of the site are made.
 func (s *site) option() rueidis.ClientOption {
-	return rueidis.ClientOption{InitAddress: s.addrs, Sentinel: rueidis.SentinelOption{MasterSet: s.masterSet}}
+	return rueidis.ClientOption{
+		InitAddress: s.addrs, Sentinel: rueidis.SentinelOption{MasterSet: s.masterSet}, DialCtxFn: redisstore.DialTCP,
+	}
 }
 
 func (s *site) client(tb testing.TB, changes ...func(o *rueidis.ClientOption)) rueidis.Client {

@@ -470,3 +470,40 @@ func TestMovedWithoutClusterClient(t *testing.T) {
 		t.Error("all sessions lie on one node: that shows nothing")
 	}
 }
+
+// A server that has too many clients says so to a new one before it is asked anything,
+// which rueidis takes for a bug in the protocol, and panics, if it has begun to read by
+// then. redisstore.DialTCP is why this process goes on.
+func TestTooManyClients(t *testing.T) {
+	s := ownSingle(t)
+	store := newPlace(t, s).store(t)
+	c, err := engines.DialRedis(t.Context(), s.nodes[0].Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s.tell(t, "CONFIG", "SET", "maxclients", "1")
+	refused := 0
+	for range 20 {
+		if _, err := c.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		for _, err := range []error{
+			store.Delete(ctx, unique("nothing")),
+			func() error { _, err := store.Load(ctx, unique("nothing")); return err }(),
+		} {
+			if err != nil && !errors.Is(err, beaker.ErrNotFound) {
+				refused++
+			}
+		}
+		cancel()
+	}
+	if refused < 20 {
+		t.Errorf("only %d of 40 calls failed", refused)
+	}
+	if _, err := c.Do(t.Context(), "CONFIG", "SET", "maxclients", "1000"); err != nil {
+		t.Fatal(err)
+	}
+	warm(t, store)
+}

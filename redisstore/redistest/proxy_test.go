@@ -13,6 +13,8 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/redis/rueidis"
 	"github.com/rs/zerolog"
+
+	"github.com/seed12c5fab1/beaker/redisstore"
 )
 
 // network stands between a client and servers, one proxy for each address that the
@@ -52,7 +54,7 @@ func (n *network) use(o *rueidis.ClientOption) {
 		if err != nil {
 			return nil, err
 		}
-		return d.DialContext(ctx, "tcp", proxy)
+		return redisstore.DialTCP(ctx, proxy, d, nil)
 	}
 }
 
