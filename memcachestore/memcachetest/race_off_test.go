@@ -1,0 +1,5 @@
+//go:build !race
+
+package memcachetest
+
+const raceDetector = false
