@@ -92,6 +92,37 @@ func TestSignInAndRevocationInEveryOrder(t *testing.T) {
 	}
 }
 
+// Who had the right proof when the session was loaded, and has not any more, cannot have
+// it ended: not by signing in as somebody who was revoked.
+func TestReplacedProofEndsNothing(t *testing.T) {
+	p := oneServer(t)
+	s := p.storeLike(t)
+	for _, from := range []beaker.Meta{newMeta(), metaOf(fmt.Sprintf("user-%x", unique("user")))} {
+		rec := created(t, s, from, "k", "v")
+		old := loaded(t, s, rec.Key())
+		rotation := changeOf(old)
+		rotation.Rotate = &beaker.Rotation{Next: unique("next")}
+		if _, err := s.Apply(t.Context(), rec.Key(), rotation); err != nil {
+			t.Fatal(err)
+		}
+		want := loaded(t, s, rec.Key())
+		revoked, nobody := fmt.Sprintf("revoked-%x", unique("user")), ""
+		if _, err := revoke(t, s, revoked, epoch+minute); err != nil {
+			t.Fatal(err)
+		}
+		for _, subject := range []*string{&revoked, &nobody} {
+			ch := changeOf(old)
+			ch.Subject, ch.AuthenticatedAt = subject, ch.Began
+			if _, err := s.Apply(t.Context(), rec.Key(), ch); !errors.Is(err, beaker.ErrNotFound) {
+				t.Errorf("Apply with a proof that was replaced: %v, want ErrNotFound", err)
+			}
+			if !sameRecord(want, loaded(t, s, rec.Key())) {
+				t.Error("the session is another one")
+			}
+		}
+	}
+}
+
 // One that began later is not refused, and its session is there if it came later.
 func TestLaterSignInAndRevocationInEveryOrder(t *testing.T) {
 	p := oneServer(t)

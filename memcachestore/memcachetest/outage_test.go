@@ -153,6 +153,33 @@ func TestRestartWithTheApplicationsClient(t *testing.T) {
 	}
 }
 
+// With Open all connections may have died while they were idle, and no call fails.
+func TestRestartFailsNothingWithOpen(t *testing.T) {
+	m := ownServer(t)
+	p := placeOn(m)
+	s := p.store(t)
+	for _, call := range []struct {
+		what string
+		do   func() error
+		want error
+	}{
+		{"Create", func() error { return s.Create(t.Context(), newRecord(t, newMeta())) }, nil},
+		{"Create with a subject", func() error { return s.Create(t.Context(), newRecord(t, metaOf("user"))) }, nil},
+		{"Load", func() error { _, err := s.Load(t.Context(), unique("key")); return err }, beaker.ErrNotFound},
+		{"Delete", func() error { return s.Delete(t.Context(), unique("key")) }, nil},
+		{"RevokeSubject", func() error { _, err := s.RevokeSubject(t.Context(), "user", epoch); return err }, nil},
+	} {
+		fillPool(t, s, 8)
+		m.Kill()
+		if err := m.Again(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := call.do(); !errors.Is(err, call.want) || (err == nil) != (call.want == nil) {
+			t.Errorf("%s after a restart: %v, want %v", call.what, err, call.want)
+		}
+	}
+}
+
 // fillPool makes n connections and leaves them idle.
 func fillPool(t *testing.T, s *memcachestore.Store, n int) {
 	t.Helper()
