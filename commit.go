@@ -57,7 +57,7 @@ func (rq *request) commit(status int, d delivery) error {
 	}
 	if err != nil {
 		rq.failed = err
-		rq.m.misused(rq.parent, s.named(), err)
+		rq.m.misused((*ownContext)(rq), s.named(), err)
 		rq.m.answer(rq.w, rq.r, err)
 	}
 	return err
@@ -77,8 +77,8 @@ func (rq *request) finish() {
 	defer s.mu.Unlock()
 	if rq.failed == nil && (s.p.values() || s.p.idle != 0 || s.p.absolute != 0) && s.state == stateLive && !rq.expired(s) {
 		// A stream that went on after its headers: nothing can be answered any more.
-		if _, err := s.flush(rq.parent, false); err != nil {
-			s.m.observe(rq.parent, Event{Name: EventLate, Handle: Handle(s.key), Err: err})
+		if _, err := s.flush((*ownContext)(rq), false); err != nil {
+			s.observe((*ownContext)(rq), Event{Name: EventLate, Handle: Handle(s.key), Err: err})
 		}
 	}
 	s.finished = true
@@ -101,7 +101,7 @@ func (s *Session) settle(rq *request, status int, d delivery) (line string, err 
 	confirmed := false
 	switch {
 	case !rq.expired(s):
-		confirmed, err = s.flush(rq.parent, false)
+		confirmed, err = s.flush((*ownContext)(rq), false)
 	case status < 500 && (s.dirty() || s.undead):
 		err = fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
 	default:
@@ -166,7 +166,7 @@ func (s *Session) cookieLine(rq *request, confirmed bool) string {
 	// shorten the cookie's life.
 	now, rec := s.m.now(), s.record()
 	maxAge, expires := attrs.Expires.lifetime(now, min(rec.abs, max(rec.touched, now)+rec.idle))
-	s.m.warnUndeliverable(rq, style)
+	s.warnUndeliverable(rq, style)
 	if s.sealed != nil {
 		return style.line(s.sealed.cookie, attrs, maxAge, expires)
 	}
@@ -259,11 +259,12 @@ func (rq *request) clear(h http.Header) {
 		h.Del(name)
 	}
 	// The handler's cookies belong to a response that did not happen. Those of a
-	// manager that is wrapped by this one stand for something that is stored.
+	// manager that is wrapped by this one stand for something that is stored, and those
+	// of a middleware around this one for something that is not the handler's.
 	rq.mu.Lock()
-	inner := rq.rarely().inner
+	keep := slices.Concat(rq.rarely().before, rq.rarely().inner)
 	rq.mu.Unlock()
-	if kept := slices.DeleteFunc(h["Set-Cookie"], func(l string) bool { return !slices.Contains(inner, l) }); len(kept) > 0 {
+	if kept := slices.DeleteFunc(h["Set-Cookie"], func(l string) bool { return !slices.Contains(keep, l) }); len(kept) > 0 {
 		h["Set-Cookie"] = kept
 		noStore(h)
 	} else {

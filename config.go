@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -157,9 +158,11 @@ type Cookie struct {
 	Expires Expiry
 
 	// InsecureHosts names hosts, without scheme and port, that may be served over plain
-	// HTTP: there the cookie is sent without Secure and without the name's prefix.
-	// Browsers take Secure cookies on http://localhost anyway, except Safari. Never
-	// name a host that the internet can reach.
+	// HTTP, for development: there the cookie is sent without Secure and without the
+	// name's prefix. Browsers take Secure cookies on http://localhost anyway, except
+	// Safari. New refuses what the internet can reach: allowed are loopback and private
+	// addresses, names without a dot, and those that no public name server knows
+	// (localhost, .test, .internal, .local, .home.arpa and the like).
 	InsecureHosts []string
 }
 
@@ -332,11 +335,39 @@ func (c *Cookie) check(bad complaint) {
 	for _, h := range c.InsecureHosts {
 		if h == "" || strings.ContainsAny(h, "/*@ ") || strings.Contains(h, ":") && !isIP(h) {
 			bad("Cookie.InsecureHosts", "%q is not a host: give a name or an address without scheme, port and wildcard", h)
+		} else if !isPrivate(h) {
+			bad("Cookie.InsecureHosts", "%q can be reached over the internet, where everybody on the way could read the cookie: serve it over HTTPS, or for development give it a private address or a name such as app.test", h)
 		}
 		hosts = append(hosts, strings.ToLower(strings.Trim(h, "[]")))
 	}
 	c.InsecureHosts = hosts
 }
+
+// isPrivate reports whether a host is out of the internet's reach, as far as its name or
+// address tells.
+func isPrivate(host string) bool {
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		ip = ip.Unmap().WithZone("")
+		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() ||
+			slices.ContainsFunc(localNetworks, func(n netip.Prefix) bool { return n.Contains(ip) })
+	}
+	name := strings.TrimSuffix(strings.ToLower(host), ".")
+	return !strings.Contains(name, ".") || slices.ContainsFunc(localDomains, func(d string) bool { return strings.HasSuffix(name, d) })
+}
+
+var (
+	// Addresses that are shared behind carriers and overlay networks (RFC 6598), and
+	// those that examples use (RFC 5737, 3849).
+	localNetworks = []netip.Prefix{
+		netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"),
+		netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32"),
+	}
+	// Names that are not delegated to anybody: RFC 2606, 6761, 6762, 8375, and .internal
+	// by ICANN's resolution of July 2024; the rest is what routers and images use.
+	localDomains = []string{
+		".localhost", ".test", ".example", ".invalid", ".local", ".home.arpa", ".internal", ".localdomain", ".lan", ".home", ".corp", ".intranet",
+	}
+)
 
 func isIP(h string) bool {
 	_, err := netip.ParseAddr(strings.Trim(h, "[]"))

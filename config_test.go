@@ -211,6 +211,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a wildcard", func(c *Config) { c.Cookie.InsecureHosts = []string{"*.localhost"} }, "Cookie.InsecureHosts", "wildcard"},
 		{"an address with a port", func(c *Config) { c.Cookie.InsecureHosts = []string{"[::1]:80"} }, "Cookie.InsecureHosts", "without scheme, port"},
 		{"a network", func(c *Config) { c.Cookie.InsecureHosts = []string{"10.0.0.0/8"} }, "Cookie.InsecureHosts", "without scheme, port"},
+		{"a public name", func(c *Config) { c.Cookie.InsecureHosts = []string{"shop.example.com"} }, "Cookie.InsecureHosts", "serve it over HTTPS"},
+		{"a public address", func(c *Config) { c.Cookie.InsecureHosts = []string{"8.8.8.8"} }, "Cookie.InsecureHosts", "serve it over HTTPS"},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			c := goodConfig(t)
@@ -251,7 +253,7 @@ func TestNewAcceptsTheEdges(t *testing.T) {
 		"a moment in the year 10000":     func(c *Config) { c.Cookie.Expires = ExpiresAt(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
 		"a punycode domain":              func(c *Config) { c.Cookie.Domain = "xn--exmple-cua.com" },
 		"hosts by name and by address": func(c *Config) {
-			c.Cookie.InsecureHosts = []string{"localhost", "dev.local", "127.0.0.1", "::1", "[::1]"}
+			c.Cookie.InsecureHosts = []string{"localhost", "dev.local", "127.0.0.1", "::1", "[::1]", "192.168.1.5"}
 		},
 		"all other policies": func(c *Config) { c.Save, c.OnCorrupt, c.OnStaleProof = SaveExplicit, CorruptFails, StaleProofEnds },
 		"an observer and a handler": func(c *Config) {
@@ -386,6 +388,23 @@ func TestHostOf(t *testing.T) {
 	} {
 		if got := hostOf(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// CK-10: plain HTTP is for hosts that the internet cannot reach.
+func TestIsPrivate(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST": true, "app.localhost": true, "app.test": true, "App.TEST": true, "dev": true, "web-1": true, "a.b.internal": true,
+		"printer.local": true, "nas.home.arpa": true, "x.example": true, "app.test.": true,
+		"127.0.0.1": true, "127.9.9.9": true, "::1": true, "[::1]": true, "10.1.2.3": true, "172.16.0.1": true, "192.168.178.20": true, "169.254.1.1": true,
+		"100.64.0.1": true, "fe80::1": true, "[fe80::1%25eth0]": true, "fd00::1": true, "::ffff:10.0.0.1": true, "192.0.2.1": true, "2001:db8::1": true,
+		"example.com": false, "localhost.example.com": false, "test.com": false, "apptest": true, "a.contest": false, "local.net": false, "x.arpa": false,
+		"home.arpa.evil.com": false, "8.8.8.8": false, "172.32.0.1": false, "192.169.0.1": false, "100.128.0.1": false, "0.0.0.0": false, "::": false,
+		"2001:4860:4860::8888": false, "::ffff:8.8.8.8": false, "127.0.0.1.evil.com": false,
+	} {
+		if got := isPrivate(host); got != want {
+			t.Errorf("%q: %v", host, got)
 		}
 	}
 }

@@ -89,8 +89,8 @@ var (
 	// no session can have.
 	ErrInvalidTimeout = errors.New("beaker: invalid timeout")
 
-	// ErrInUpdate means that a lifecycle method was called inside the function given
-	// to Update, which may be run more than once. Call it outside.
+	// ErrInUpdate means that a lifecycle method, Update or Take was called inside the
+	// function given to Update, which may be run more than once. Call it outside.
 	ErrInUpdate = errors.New("beaker: not possible inside Update")
 )
 

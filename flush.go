@@ -116,9 +116,9 @@ func (s *Session) create(ctx context.Context, all bool) error {
 		}
 		s.state, s.base, s.version, s.exact, s.owed = stateLive, rec, rec.version, true, cookieNew
 		s.p = rest
-		s.m.observe(ctx, Event{Name: EventCreate, Handle: Handle(s.key), Subject: rec.subject})
+		s.observe(ctx, Event{Name: EventCreate, Handle: Handle(s.key), Subject: rec.subject})
 		if rec.subject != "" {
-			s.m.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: rec.subject})
+			s.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: rec.subject})
 		}
 		return nil
 	}
@@ -171,10 +171,10 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 
 	if ch.Rotate != nil {
 		s.cred, s.proof, s.owed = *next, ch.Rotate.Next, cookieNew
-		s.m.observe(ctx, Event{Name: EventRegenerate, Handle: Handle(s.key), Subject: s.base.subject})
+		s.observe(ctx, Event{Name: EventRegenerate, Handle: Handle(s.key), Subject: s.base.subject})
 	}
 	if ch.Subject != nil {
-		s.m.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: *ch.Subject})
+		s.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: *ch.Subject})
 	}
 	if ch.Subject != nil || s.sealed != nil && ch.Rotate != nil {
 		s.m.watches.ended(s.key)
@@ -185,7 +185,7 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 		name = EventSave
 		want++
 	}
-	s.m.observe(ctx, Event{Name: name, Handle: Handle(s.key), Subject: s.base.subject})
+	s.observe(ctx, Event{Name: name, Handle: Handle(s.key), Subject: s.base.subject})
 	s.exact = s.exact && v == want
 	s.version, s.applied, s.p = v, ch, unsaved
 	if s.sealed != nil {
@@ -284,7 +284,7 @@ func (s *Session) applyError(ctx context.Context, ch *Change, err error) error {
 		if s.base != nil {
 			e.Subject = s.base.subject
 		}
-		s.m.observe(ctx, e)
+		s.observe(ctx, e)
 		lost := *ch
 		lost.Rotate = nil
 		switch {
@@ -313,10 +313,10 @@ func (s *Session) storeError(ctx context.Context, op string, err error) error {
 	case errors.Is(err, ErrTooLarge):
 		return err
 	case errors.Is(err, ErrRevoked):
-		s.m.observe(ctx, Event{Name: EventEnded, Err: err})
+		s.observe(ctx, Event{Name: EventEnded, Err: err})
 		return fmt.Errorf("%w: %w", ErrEnded, err)
 	}
-	s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: op, Err: err})
+	s.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: op, Err: err})
 	return fmt.Errorf("beaker: %s: %w", op, err)
 }
 
@@ -344,8 +344,8 @@ func (m *Manager) apply(ctx context.Context, op *opContext, store Store, key Rec
 }
 
 // remove deletes a record. An unknown outcome is tried once more: Delete may be
-// repeated.
-func (m *Manager) remove(ctx context.Context, store Store, key RecordKey) error {
+// repeated. Observe is where events go.
+func (m *Manager) remove(ctx context.Context, store Store, key RecordKey, observe func(context.Context, Event)) error {
 	var err error
 	for range 2 {
 		op := new(opContext).detach(ctx, m.cfg.StoreTimeout)
@@ -359,7 +359,7 @@ func (m *Manager) remove(ctx context.Context, store Store, key RecordKey) error 
 		return err
 	}
 	if err != nil {
-		m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(key), Detail: "delete", Err: err})
+		observe(ctx, Event{Name: EventStoreError, Handle: Handle(key), Detail: "delete", Err: err})
 		return fmt.Errorf("beaker: delete: %w", err)
 	}
 	m.watches.ended(key)

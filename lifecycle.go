@@ -199,7 +199,7 @@ func (s *Session) destroy(ctx context.Context) error {
 	}
 	if stored {
 		s.undead = true
-		err := s.m.remove(ctx, s.store(), s.key)
+		err := s.m.remove(ctx, s.store(), s.key, s.observe)
 		if errors.Is(err, ErrNotRevocable) {
 			unrevoked, err = ErrNotRevocable, nil
 		}
@@ -212,7 +212,7 @@ func (s *Session) destroy(ctx context.Context) error {
 			return err
 		}
 		s.undead = false
-		s.m.observe(ctx, Event{Name: EventDestroy, Handle: Handle(s.key), Subject: s.base.subject})
+		s.observe(ctx, Event{Name: EventDestroy, Handle: Handle(s.key), Subject: s.base.subject})
 		if s.base.cookie != nil {
 			s.own = s.base.cookie // the expiring cookie must have the same domain and path
 		}

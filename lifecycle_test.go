@@ -698,6 +698,55 @@ func TestUpdateRefusesWhatCannotBeRepeated(t *testing.T) {
 	})
 }
 
+// Update and Take inside of Update's function would wait for their own turn: they are
+// refused at once, at any depth, and the function goes on. Other goroutines of the
+// request wait for theirs.
+func TestUpdateInsideOfUpdate(t *testing.T) {
+	eachStore(t, func(t *testing.T, a *app) {
+		b := newBrowser(t)
+		b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }))
+		var deeper func(depth int, f func() error) error
+		deeper = func(depth int, f func() error) error {
+			if depth == 0 {
+				return f()
+			}
+			return deeper(depth-1, f)
+		}
+		w := b.do(a.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			ctx := r.Context()
+			done := make(chan error)
+			must(t, a.Update(ctx, func(s *beaker.Session) error {
+				nothing := func(*beaker.Session) error { t.Error("it ran"); return nil }
+				for _, depth := range []int{0, 62, 63, 64, 65, 200} {
+					if err := deeper(depth, func() error { return a.Update(ctx, nothing) }); !errors.Is(err, beaker.ErrInUpdate) {
+						t.Errorf("Update, %d calls deeper: %v", depth, err)
+					}
+				}
+				if _, _, err := a.Take(ctx, "k"); !errors.Is(err, beaker.ErrInUpdate) {
+					t.Errorf("Take: %v", err)
+				}
+				if _, _, err := beaker.NewKey[int]("k").Take(ctx, a.Manager); !errors.Is(err, beaker.ErrInUpdate) {
+					t.Errorf("Key.Take: %v", err)
+				}
+				go func() {
+					done <- a.Update(ctx, func(s *beaker.Session) error { s.Set("other", 1); return nil })
+				}()
+				s.Set("k", 2)
+				return nil
+			}))
+			must(t, <-done)
+		})))
+		if w.Code != 200 {
+			t.Error(w.Code)
+		}
+		b.do(a.session(func(s *beaker.Session, _ *http.Request) {
+			if v, _ := s.Get("k"); v != int64(2) || !s.Has("other") {
+				t.Errorf("k is %v", v)
+			}
+		}))
+	})
+}
+
 // ErrNoMiddleware: not a panic, and the session that comes with it refuses aloud.
 func TestWithoutMiddleware(t *testing.T) {
 	a := newApp(t, stores["memory"](t))

@@ -24,7 +24,7 @@ func (s *Session) load(ctx context.Context) {
 	n, why := s.candidates(&found)
 	switch {
 	case why != "":
-		s.m.observe(ctx, Event{Name: EventReject, Reason: why})
+		s.observe(ctx, Event{Name: EventReject, Reason: why})
 		s.fresh = true
 		return
 	case n == 0:
@@ -50,7 +50,7 @@ func (s *Session) load(ctx context.Context) {
 		s.stranger(ctx, ReasonUnknown)
 		return
 	case errors.Is(err, ErrCorrupt):
-		s.m.observe(ctx, Event{Name: EventCorrupt, Handle: Handle(s.key), Err: err})
+		s.observe(ctx, Event{Name: EventCorrupt, Handle: Handle(s.key), Err: err})
 		if s.m.cfg.OnCorrupt == CorruptFails {
 			s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
 			return
@@ -134,7 +134,7 @@ func (s *Session) loadTheLivingOne(ctx context.Context, found []credential) {
 func (s *Session) fails(ctx context.Context, err error) {
 	s.state, s.cause = stateInert, fmt.Errorf("beaker: load: %w", err)
 	if ctx.Err() == nil { // a client that leaves is not the store's failure
-		s.m.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
+		s.observe(ctx, Event{Name: EventStoreError, Handle: Handle(s.key), Detail: "load", Err: err})
 	}
 }
 
@@ -162,16 +162,16 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 		// It was in flight while the session got a new secret, perhaps by a sign-in. Any
 		// cookie that it sent would overwrite the one that the browser has just been given.
 		s.state = stateEnded
-		s.m.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonReplaced})
+		s.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonReplaced})
 		return
 	case ProofDead:
-		s.m.observe(ctx, Event{Name: EventStaleProof, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale})
+		s.observe(ctx, Event{Name: EventStaleProof, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale})
 		if s.m.cfg.OnStaleProof == StaleProofEnds {
-			if err := s.m.remove(ctx, s.store(), s.key); err != nil {
+			if err := s.m.remove(ctx, s.store(), s.key, s.observe); err != nil {
 				s.state, s.cause = stateInert, fmt.Errorf("beaker: end a session whose cookie was replaced: %w", err)
 				return
 			}
-			s.m.observe(ctx, Event{Name: EventRevoke, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale, Count: 1})
+			s.observe(ctx, Event{Name: EventRevoke, Handle: Handle(s.key), Subject: rec.subject, Reason: ReasonStale, Count: 1})
 		}
 		s.stranger(ctx, "")
 		return
@@ -185,7 +185,7 @@ func (s *Session) begin(ctx context.Context, rec *Record) {
 	s.state, s.base, s.version, s.exact, s.last = stateLive, rec, rec.version, true, rec.touched
 	if s.cred.old != "" {
 		s.owed = cookieRefresh
-		s.m.observe(ctx, Event{Name: EventOldSecret, Handle: Handle(s.key), Detail: s.cred.old})
+		s.observe(ctx, Event{Name: EventOldSecret, Handle: Handle(s.key), Detail: s.cred.old})
 	}
 	// A session with a short timeout of its own is touched more often, or it would end
 	// while it is used.
@@ -196,13 +196,13 @@ func (s *Session) begin(ctx context.Context, rec *Record) {
 	if !s.m.cfg.NoTouch && s.now-rec.touched >= interval {
 		s.p.touch = s.now
 	}
-	s.m.observe(ctx, Event{Name: EventLoad, Handle: Handle(s.key), Subject: rec.subject})
+	s.observe(ctx, Event{Name: EventLoad, Handle: Handle(s.key), Subject: rec.subject})
 }
 
 // stranger treats the client as one without a cookie: never under the id that it sent.
 func (s *Session) stranger(ctx context.Context, why Reason) {
 	if why != "" {
-		s.m.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: why})
+		s.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: why})
 	}
 	s.state, s.fresh, s.hasSID = stateNew, true, false
 	s.cred, s.key, s.proof = credential{}, RecordKey{}, Proof{}

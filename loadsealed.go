@@ -42,7 +42,7 @@ func (s *Session) loadSealed(ctx context.Context) {
 		s.begin(ctx, rec)
 	case errors.Is(err, errRecentlyRevoked):
 		s.state = stateEnded
-		s.m.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonRevoked})
+		s.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonRevoked})
 	case errors.Is(err, ErrNotFound):
 		s.sealed.rec = nil
 		s.stranger(ctx, ReasonRevoked)

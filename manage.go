@@ -158,7 +158,7 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 	if !may(rec) {
 		return ErrNotFound
 	}
-	if err := m.remove(ctx, m.store, rec.key); err != nil {
+	if err := m.remove(ctx, m.store, rec.key, m.observe); err != nil {
 		return err
 	}
 	m.observe(ctx, Event{Name: EventRevoke, Handle: h, Subject: rec.subject, Count: 1})

@@ -32,8 +32,10 @@ type Manager struct {
 	watcher Watcher
 
 	updates keyedLocks
+	quiet   bool        // the observer is the default one, which tells warnings only
 	warned  atomic.Bool // of warnUndeliverable
 	nested  atomic.Bool // of checkOuter
+	astray  atomic.Bool // Get tells of a missing middleware
 
 	running context.Context // until Close
 	stop    context.CancelFunc
@@ -53,6 +55,7 @@ func New(cfg Config) (*Manager, error) {
 		limits: Limits{MaxBytes: cfg.MaxBytes, MaxKeys: cfg.MaxKeys},
 		sealed: cfg.Sealed != nil,
 	}
+	_, m.quiet = cfg.Observer.(warnings)
 	m.secure = m.newStyle(cfg.Cookie.Name, true)
 	if len(cfg.Cookie.InsecureHosts) > 0 {
 		name := cfg.Cookie.Name[len(cookiePrefix(cfg.Cookie.Name)):]
@@ -163,8 +166,8 @@ func (m *Manager) answer(w http.ResponseWriter, r *http.Request, err error) {
 
 // warnUndeliverable says once, in words, why signing in "does not work" over plain
 // HTTP: the browser drops the cookie without a word.
-func (m *Manager) warnUndeliverable(rq *request, st *style) {
-	r := rq.r
+func (s *Session) warnUndeliverable(rq *request, st *style) {
+	m, r := s.m, rq.r
 	if !st.secure || r.TLS != nil || m.warned.Load() {
 		return
 	}
@@ -177,17 +180,17 @@ func (m *Manager) warnUndeliverable(rq *request, st *style) {
 		return
 	}
 	if m.warned.CompareAndSwap(false, true) {
-		m.observe(rq.parent, Event{Name: EventCookie, Detail: fmt.Sprintf(
+		s.observe((*ownContext)(rq), Event{Name: EventCookie, Detail: fmt.Sprintf(
 			"a Secure cookie was sent over plain HTTP to %.100q, and the browser will not send it back: serve HTTPS, or, for development only, name the host in Config.Cookie.InsecureHosts (nothing is wrong if a proxy in front of this server speaks HTTPS; let it set X-Forwarded-Proto)", host)})
 	}
 }
 
 // checkOuter tells, once, of a manager around this one whose cookie has the same name:
 // each takes the other's for its own, and of two cookies only one gets out.
-func (rq *request) checkOuter() {
+func (rq *request) checkOuter(s *Session) {
 	for outer := rq.outer(); outer != nil; outer = outer.outer() {
 		if outer.m != rq.m && outer.m.cfg.Cookie.Name == rq.m.cfg.Cookie.Name && rq.m.nested.CompareAndSwap(false, true) {
-			rq.m.observe(rq.parent, Event{Name: EventMisuse, Err: errSameCookie})
+			s.observe((*ownContext)(rq), Event{Name: EventMisuse, Err: errSameCookie})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package beaker
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,6 +33,7 @@ type request struct {
 
 // rare is what few requests need. It is apart to keep request small.
 type rare struct {
+	before []string          // cookies that were set before Wrap, by middleware around it
 	inner  []string          // cookies that managers inside this one have committed
 	exempt map[string]Millis // subjects that this request has revoked, and until when that was
 }
@@ -78,6 +80,9 @@ func (m *Manager) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		rq := &request{parent: r.Context(), m: m, r: r, w: w, began: m.now()}
+		if lines := w.Header()["Set-Cookie"]; len(lines) > 0 {
+			rq.rarely().before = slices.Clone(lines)
+		}
 		next.ServeHTTP(rq.writer(), r.WithContext((*ownContext)(rq)))
 		rq.finish()
 	})
@@ -110,7 +115,11 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 func (m *Manager) Get(ctx context.Context) (*Session, error) {
 	rq := m.request(ctx)
 	if rq == nil {
-		m.observe(ctx, Event{Name: EventMisuse, Err: ErrNoMiddleware}) // who ignores the error hears of it
+		// Who ignores the error hears of it, but not an observer that asks because of that.
+		if m.astray.CompareAndSwap(false, true) {
+			m.observe(ctx, Event{Name: EventMisuse, Err: ErrNoMiddleware})
+			m.astray.Store(false)
+		}
 		return &Session{m: m, state: stateInert, cause: ErrNoMiddleware}, ErrNoMiddleware
 	}
 	return rq.session(ctx)
@@ -123,16 +132,19 @@ func (m *Manager) request(ctx context.Context) *request {
 
 func (rq *request) session(ctx context.Context) (*Session, error) {
 	rq.mu.Lock()
-	defer rq.mu.Unlock()
-	if rq.s == nil {
-		s := &Session{m: rq.m, rq: rq, ctx: ctx, sent: rq.late, finished: rq.over}
-		s.load(ctx)
-		rq.s = s
-		rq.checkOuter()
-	} else {
-		rq.s.hurry(ctx)
+	if s := rq.s; s != nil {
+		rq.mu.Unlock()
+		s.hurry(ctx)
+		return s, s.cause
 	}
-	return rq.s, rq.s.cause
+	s := &Session{m: rq.m, rq: rq, ctx: ctx, sent: rq.late, finished: rq.over}
+	s.mu.Lock()
+	defer s.mu.Unlock() // the last, since it tells the observer, who may call Get
+	defer rq.mu.Unlock()
+	s.load(ctx)
+	rq.s = s
+	rq.checkOuter(s)
+	return s, s.cause
 }
 
 // loaded returns the session if Get was called.

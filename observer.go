@@ -67,8 +67,9 @@ type Event struct {
 }
 
 // Observer is told what happens to sessions: for logs, metrics and audit trails. It
-// is called in the request and by several goroutines at once, so it must be quick, and
-// while the session is locked, so it must not use the session, nor get it by ctx.
+// is called in the request and by several goroutines at once, so it must be quick. It may
+// get the session by ctx and read it. Events that belong together come in their order,
+// right after what they tell of, and before the response begins.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

@@ -654,6 +654,55 @@ type hijacks struct{}
 
 func (hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errHijacked }
 
+// A cookie that a middleware around the session's has set is not the handler's: it stays
+// when an error page takes the response's place, unless the handler has taken it away.
+func TestTheErrorPageKeepsTheCookiesFromAroundIt(t *testing.T) {
+	for desc, c := range map[string]struct {
+		handler func(h http.Header)
+		want    []string
+	}{
+		"the handler sets its own": {func(h http.Header) { h.Add("Set-Cookie", "mine=1") }, []string{"lang=de; Path=/", "csrf=x"}},
+		"the handler replaces one": {func(h http.Header) { h["Set-Cookie"] = []string{"csrf=x", "lang=en"} }, []string{"csrf=x"}},
+		"the handler removes all":  {func(h http.Header) { h.Del("Set-Cookie") }, nil},
+	} {
+		for _, broken := range []bool{true, false} {
+			a := newApp(t, stores["memory"](t))
+			b := newBrowser(t)
+			b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }))
+			if broken {
+				a.store.breaks(func(op string) error {
+					if op == "apply" {
+						return errors.New("down")
+					}
+					return nil
+				})
+			}
+			inner := a.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s, err := a.Get(r.Context())
+				must(t, err)
+				s.Set("k", 2)
+				c.handler(w.Header())
+			}))
+			w := record(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Add("Set-Cookie", "lang=de; Path=/")
+				w.Header().Add("Set-Cookie", "csrf=x")
+				inner.ServeHTTP(w, r)
+			}), b.request())
+			got := w.Header()["Set-Cookie"]
+			if !broken {
+				h := http.Header{"Set-Cookie": {"lang=de; Path=/", "csrf=x"}}
+				if c.handler(h); w.Code != 200 || !slices.Equal(got, h["Set-Cookie"]) {
+					t.Errorf("%s: %d %q, want %q", desc, w.Code, got, h["Set-Cookie"])
+				}
+				continue
+			}
+			if w.Code != 503 || !slices.Equal(got, c.want) {
+				t.Errorf("%s, and the store is down: %d %q, want %q", desc, w.Code, got, c.want)
+			}
+		}
+	}
+}
+
 // Two managers, nested: each with its own cookie and session; if one fails, the other's
 // committed cookie is kept, since it stands for something that is stored.
 func TestTwoNestedManagers(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -31,7 +30,7 @@ type Session struct {
 
 	sealed *sealedStore // nil: the session is in the manager's store
 
-	mu    sync.Mutex
+	mu    eventMutex
 	cause error // why it is inert
 	err   error // what Err returns
 
@@ -184,7 +183,7 @@ func (s *Session) codec() Codec { return s.m.cfg.Codec }
 func (s *Session) badValue(name string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.m.observe(s.context(), Event{Name: EventBadValue, Handle: Handle(s.key), Detail: name, Err: err})
+	s.observe(s.context(), Event{Name: EventBadValue, Handle: Handle(s.key), Detail: name, Err: err})
 }
 
 // hurry notes a context whose deadline is earlier: http.TimeoutHandler may stand
@@ -376,7 +375,7 @@ func (s *Session) failLocked(name string, err error) {
 	}
 	if s.sent {
 		// The response cannot tell any more, so somebody else must.
-		s.m.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Detail: name, Err: err})
+		s.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Detail: name, Err: err})
 	}
 }
 

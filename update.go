@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 	"sync"
 )
 
@@ -19,8 +21,8 @@ import (
 //	})
 //
 // fn may run several times and must have no other effects; it uses the session that
-// it is given, for values only, and does not call Update or Take, which would wait for
-// it. If it returns an error, nothing is saved and Update
+// it is given, for values only. Update or Take inside of fn is [ErrInUpdate]. If it
+// returns an error, nothing is saved and Update
 // returns it. Updates of one session in one process take turns. After [ErrUncertain]
 // the change may have been saved, and fn is not run again. A new session is created;
 // its cookie goes out with the headers. A sealed session is only changed for this
@@ -66,7 +68,7 @@ func (s *Session) update(ctx context.Context, fn func(*Session) error) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.m.updates.lock(ctx, key)
+	unlock, err := s.m.updates.lock(ctx, key, s)
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func (s *Session) reload(ctx context.Context) (*Record, error) {
 		return rec, nil
 	}
 	s.state = stateEnded
-	s.m.observe(ctx, Event{Name: EventEnded, Handle: Handle(key)})
+	s.observe(ctx, Event{Name: EventEnded, Handle: Handle(key)})
 	return nil, ErrEnded
 }
 
@@ -232,7 +234,7 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	if s.sealed != nil {
 		s.base, s.applied, s.owed = s.sealed.rec, nil, cookieNew
 	}
-	s.m.observe(ctx, Event{Name: EventSave, Handle: Handle(s.key), Subject: rec.subject})
+	s.observe(ctx, Event{Name: EventSave, Handle: Handle(s.key), Subject: rec.subject})
 	return false, nil
 }
 
@@ -246,9 +248,10 @@ type keyedLocks struct {
 type keyedLock struct {
 	turn    chan struct{}
 	waiters int
+	holder  *Session // whose turn it is
 }
 
-func (l *keyedLocks) lock(ctx context.Context, key RecordKey) (unlock func(), err error) {
+func (l *keyedLocks) lock(ctx context.Context, key RecordKey, s *Session) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.m == nil {
 		l.m = map[RecordKey]*keyedLock{}
@@ -257,6 +260,10 @@ func (l *keyedLocks) lock(ctx context.Context, key RecordKey) (unlock func(), er
 	if k == nil {
 		k = &keyedLock{turn: make(chan struct{}, 1)}
 		l.m[key] = k
+	}
+	if k.holder == s && inUpdate() {
+		l.mu.Unlock()
+		return nil, ErrInUpdate
 	}
 	k.waiters++
 	l.mu.Unlock()
@@ -267,11 +274,41 @@ func (l *keyedLocks) lock(ctx context.Context, key RecordKey) (unlock func(), er
 		}
 		l.mu.Unlock()
 	}
+	hold := func(s *Session) {
+		l.mu.Lock()
+		k.holder = s
+		l.mu.Unlock()
+	}
 	select {
 	case k.turn <- struct{}{}:
-		return func() { <-k.turn; leave() }, nil
+		hold(s)
+		return func() { hold(nil); <-k.turn; leave() }, nil
 	case <-ctx.Done():
 		leave()
 		return nil, fmt.Errorf("beaker: update: %w", ctx.Err())
 	}
 }
+
+// inUpdate reports whether this goroutine is inside a function that was given to Update.
+// It is only asked when the same request has the turn already, which is then this
+// goroutine's own; another goroutine of the request waits. The stack is what tells them
+// apart, since the function gets no context of its own.
+func inUpdate() bool {
+	pcs := make([]uintptr, 64)
+	for skip := 2; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs)
+		frames := runtime.CallersFrames(pcs[:n])
+		for more := n > 0; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			if f.Function == runsUpdate {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
+}
+
+var runsUpdate = reflect.TypeFor[Session]().PkgPath() + ".runUpdate"
