@@ -24,7 +24,8 @@ type command struct {
 //	<!-- run-by: cmd/beaker/main_test.go#TestScripts -->
 //
 // "here" means that this program runs the commands, in a new folder with the files
-// that are named and, as ../beaker, this repository.
+// that are named and, as ../beaker, this repository. The file "above" is the program that
+// stands above the block, which the reader has pasted.
 var knownCommands = []command{
 	{"docs/demo.md", regexp.MustCompile(`^(curl|cp|wait)\b.*$`), "cmd/beaker/internal/site/document_test.go#TestDocumentTellsWhatHappens"},
 	{"", regexp.MustCompile(`^go run \./cmd/beaker demo$`), "cmd/beaker/main_test.go#TestSignInsAndLogoutsSurviveARestart"},
@@ -90,7 +91,7 @@ func (c *checker) runCommands(ctx context.Context) error {
 					c.bad(d.name, b.line, "%v", err)
 				}
 			case where == "here":
-				if err := c.runHere(ctx, all, strings.Fields(rest)); err != nil {
+				if err := c.runHere(ctx, d, b, all, strings.Fields(rest)); err != nil {
 					c.bad(d.name, b.line, "%v", err)
 				}
 			default:
@@ -208,9 +209,19 @@ func (c *checker) isTest(ref string) error {
 	return nil
 }
 
+// programAbove returns the last program before a block.
+func programAbove(d *document, b *block) (text string) {
+	for _, other := range d.blocks {
+		if other.line < b.line && other.lang() == "go" && isProgram(other.text) {
+			text = other.text
+		}
+	}
+	return text
+}
+
 // runHere runs commands in order, in one shell, in a new folder beside this repository.
 // A server that "go run ." starts must answer.
-func (c *checker) runHere(ctx context.Context, all []span, files []string) error {
+func (c *checker) runHere(ctx context.Context, d *document, b *block, all []span, files []string) error {
 	dir, err := os.MkdirTemp("", "beaker-docs-")
 	if err != nil {
 		return err
@@ -233,12 +244,15 @@ func (c *checker) runHere(ctx context.Context, all []span, files []string) error
 	}
 	for _, f := range files {
 		to, from, ok := strings.Cut(f, "=")
-		if !ok || !c.has(from) {
+		text := programAbove(d, b)
+		switch {
+		case ok && from == "above" && text != "":
+		case !ok || !c.has(from):
 			return fmt.Errorf("%q does not name a file", f)
-		}
-		text, err := c.read(from)
-		if err != nil {
-			return err
+		default:
+			if text, err = c.read(from); err != nil {
+				return err
+			}
 		}
 		text = strings.ReplaceAll(text, "localhost:8080", "localhost:"+port)
 		if err := os.WriteFile(filepath.Join(work, to), []byte(text), 0o600); err != nil {

@@ -25,6 +25,7 @@ func good() map[string]string {
 		"eg/one/orphan.js":       "let y = 1\n",
 		"eg/two/two.go":          "// Package two has no test.\npackage two\n\nfunc F() int {\n\t//docs:begin f\n\treturn 2\n\t//docs:end f\n}\n",
 		"docs/errors.md":         "# Errors\n\n### `ErrX`\n\nIts text is `m: it is x`. It means that something was x.\n\n### BadError\n\nIt means that something is not good.\n",
+		"docs/above.md":          "# Above\n\n```go\npackage main\n\nfunc main() { println(1) }\n```\n\n<!-- run: here main.go=above -->\n```sh\ngo mod init example.com/app\ngo vet\n```\n",
 		"docs/first.md":          "# First\n\n<!-- run: here main.go=eg/hello.txt -->\n```sh\ngo mod init example.com/app   # a comment\ngo run .\n```\n",
 		"eg/hello.txt":           "package main\n\nimport \"net/http\"\n\nfunc main() {\n\tpanic(http.ListenAndServe(\"localhost:8080\", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})))\n}\n",
 		"testdata/not/a/page.md": "[broken](nowhere.md)\n",
@@ -89,7 +90,7 @@ func TestGoodDocumentsPass(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	// Each kind of check has looked at something.
-	want := "3 documents: 3 copied from tested files, 1 compiled, 3 type-checked, 4 commands, 3 links, 12 names, 2 errors explained\n"
+	want := "4 documents: 3 copied from tested files, 2 compiled, 3 type-checked, 6 commands, 3 links, 12 names, 2 errors explained\n"
 	if out.String() != want {
 		t.Errorf("it says %q, want %q", out.String(), want)
 	}
@@ -189,7 +190,8 @@ func TestEachUntruthIsFound(t *testing.T) {
 	} {
 		t.Run(ch.desc, func(t *testing.T) {
 			files := ch.apply(t)
-			delete(files, "docs/first.md") // its commands run the go command
+			delete(files, "docs/first.md") // their commands run the go command
+			delete(files, "docs/above.md")
 			c, err := newChecker(t.Context(), write(t, files))
 			if err != nil {
 				t.Fatal(err)
@@ -242,6 +244,7 @@ func TestCodeThatWasNotRunIsFound(t *testing.T) {
 		{"a command that fails", "docs/first.md", "go mod init", "go mod inits", "docs/first.md:4: the commands fail"},
 		{"a program of commands that does not answer", "eg/hello.txt", "func main() {\n", "func main() {\n\treturn\n", "docs/first.md:4: it ended before it answered"},
 		{"a server that is in error", "eg/hello.txt", "r *http.Request) {", "r *http.Request) { w.WriteHeader(500)", "GET / answers 500"},
+		{"a program above that is not there", "docs/above.md", "func main", "func mine", "does not name a file"},
 		{"a file for commands that is not there", "docs/first.md", "eg/hello.txt", "eg/bye.txt", "does not name a file"},
 	})
 }
