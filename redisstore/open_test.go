@@ -246,7 +246,42 @@ func TestTheUserOfTheGuideMayDoEverything(t *testing.T) {
 	}
 }
 
-// Nor does it fail to end sessions if it may tell nobody of that.
+// What is refused is refused, and not uncertain for want of a replica. What was done
+// before and is repeated waits: perhaps it was not waited for the first time.
+func TestWhatIsRefusedWaitsForNobody(t *testing.T) {
+	s := newPlace(t).store(t, redisstore.Options{WaitReplicas: 1, WaitTimeout: time.Millisecond})
+	rec := created(t, s, newMeta())
+	rotate := func(next beaker.Proof) *beaker.Change {
+		ch := changeOf(rec)
+		ch.Rotate = &beaker.Rotation{Next: next}
+		return ch
+	}
+	stranger, late := rotate(unique("next")), rotate(unique("next"))
+	stranger.Proof, late.IfVersion = unique("stranger"), 9
+	next := beaker.Proof(unique("next"))
+	for _, c := range []struct {
+		what string
+		ch   *beaker.Change
+		want error
+	}{
+		{"a rotation by a stranger", stranger, beaker.ErrNotFound},
+		{"a rotation of another version", late, beaker.ErrConflict},
+		{"a rotation", rotate(next), beaker.ErrUncertain},
+		{"the same again", rotate(next), beaker.ErrUncertain},
+		{"another with the old secret", rotate(unique("next")), beaker.ErrNotFound},
+	} {
+		if _, err := s.Apply(t.Context(), rec.Key(), c.ch); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.what, err, c.want)
+		}
+	}
+	for range 2 {
+		if err := s.Delete(t.Context(), rec.Key()); !errors.Is(err, beaker.ErrUncertain) {
+			t.Errorf("Delete: %v, want ErrUncertain", err)
+		}
+	}
+}
+
+// Sessions end, whether anybody may be told of it or not.
 func TestWhoMayNotPublishMayLogOut(t *testing.T) {
 	node := ownServer(t)
 	if _, err := node.Do(t.Context(), "ACL", "SETUSER", "default", "-publish", "resetchannels"); err != nil {

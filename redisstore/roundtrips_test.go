@@ -90,6 +90,7 @@ func TestRoundTrips(t *testing.T) {
 			{"Apply of a later deadline, with Base", 2, apply(mine, func(ch *beaker.Change) { ch.Absolute, ch.Base = epoch+20*hour, mine })},
 			{"Apply of a later deadline", 3, apply(mine, func(ch *beaker.Change) { ch.Absolute = epoch + 40*hour })},
 			{"Apply of an earlier deadline", 1, apply(mine, func(ch *beaker.Change) { ch.Absolute = epoch + 30*hour })},
+			{"Apply of an earlier deadline, with Base", 1, apply(mine, func(ch *beaker.Change) { ch.Absolute, ch.Base = epoch+10*hour, mine })},
 			{"Apply of a sign-out", 1, apply(rec, func(ch *beaker.Change) { ch.Subject = new(string) })},
 			{"List of a subject", 2, func() error { _, _, err := s.List(ctx, beaker.ListQuery{Subject: "mine"}); return err }},
 			{"List of all", 2, func() error { _, _, err := s.List(ctx, beaker.ListQuery{}); return err }},

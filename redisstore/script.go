@@ -141,6 +141,9 @@ func (s *Store) runAndWait(ctx context.Context, c *call) (rueidis.RedisMessage, 
 	for redirects := 0; ; {
 		done, wait := s.runAndWaitOnce(ctx, node, c, asking, bySHA)
 		msg, err := done.msg, done.err
+		if err == nil && refusal(&msg) {
+			return msg, nil // nothing was done that could be undone
+		}
 		if err == nil {
 			return msg, s.waited(ctx, c.op, wait)
 		}
@@ -157,6 +160,20 @@ func (s *Store) runAndWait(ctx context.Context, c *call) (rueidis.RedisMessage, 
 			return msg, s.failed(ctx, c.op, err)
 		}
 	}
+}
+
+// refusal reports whether a script has refused to do anything, as apply.lua and
+// index.lua say it. That there was nothing left to do is none: it may have been done by
+// a call before, for which no replica was there.
+func refusal(msg *rueidis.RedisMessage) bool {
+	if list, err := msg.ToArray(); err == nil {
+		if len(list) == 0 || !list[0].IsInt64() {
+			return false
+		}
+		msg = &list[0]
+	}
+	n, err := msg.ToInt64()
+	return err == nil && n <= 0
 }
 
 func (s *Store) runAndWaitOnce(ctx context.Context, node rueidis.Client, c *call, asking, bySHA bool) (done, wait answer) {

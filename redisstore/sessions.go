@@ -118,7 +118,7 @@ const (
 func (s *Store) apply(ctx context.Context, key *beaker.RecordKey, ch *beaker.Change) (beaker.Version, error) {
 	name := s.sessionKey(key)
 	var raised string // the subject in whose index the new deadline is
-	if b := ch.Base; ch.Absolute != 0 && ch.Subject == nil && b != nil && b.Key() == *key && b.Subject() != "" {
+	if b := ch.Base; ch.Absolute != 0 && ch.Subject == nil && b != nil && b.Key() == *key && b.Subject() != "" && ch.Absolute > b.Meta().Absolute {
 		if err := s.raise(ctx, key, b.Subject(), ch); err != nil {
 			return 0, err
 		}

@@ -1,11 +1,11 @@
 -- Deletes a session if it still is the subject's, and tells those who watch.
 -- KEYS: the session. ARGV: the subject.
--- Returns 1 if it was deleted, 0 if there was none, 2 if it is somebody else's.
+-- Returns 1 if it was deleted, 2 if it is somebody else's, 3 if there is none.
 
 local key = KEYS[1]
 local s = redis.call('HGET', key, 's')
 if not s then
-  if redis.call('EXISTS', key) == 0 then return 0 end
+  if redis.call('EXISTS', key) == 0 then return 3 end
   return 2
 end
 if string.match(s, '^%d+ (.*)$') ~= ARGV[1] then return 2 end
