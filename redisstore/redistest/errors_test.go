@@ -202,7 +202,7 @@ func TestServerRefuses(t *testing.T) {
 			s := ownSingle(t, "--enable-protected-configs", "yes")
 			p := newPlace(t, s)
 			store := p.store(t)
-			a := newApp(t, func(c *beaker.Config) { c.StoreTimeout = 200 * time.Millisecond }, store)
+			a := newApp(t, func(c *beaker.Config) { c.StoreTimeout = time.Second }, store)
 			b := a.browser()
 			mustAsk(t, b, 0, "/login?who=fred")
 			warm(t, store)

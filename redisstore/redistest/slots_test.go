@@ -78,7 +78,7 @@ func finish(ctx context.Context, moves []*engines.SlotMove) error {
 func TestTwoProcessesWhileSlotsMove(t *testing.T) {
 	many, some := rounds()
 	if !soak() {
-		many, some = 200, 60
+		many, some = 100, 30
 	}
 	c, s := sharedCluster.get(t)
 	p := newPlace(t, s)
@@ -169,7 +169,7 @@ func TestHalfMovedSlot(t *testing.T) {
 
 // Users are at work while slots move for a while: nobody gets an error.
 func TestNoErrorWhileSlotsMove(t *testing.T) {
-	slots := 60
+	slots := 30
 	if soak() {
 		slots = 1500
 	}

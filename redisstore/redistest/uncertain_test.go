@@ -179,7 +179,10 @@ func TestConnectionBreaksAtEveryPoint(t *testing.T) {
 					}
 					t.Log(saw)
 					uncertainDone, uncertainNot := saw["ErrUncertain, done true"], saw["ErrUncertain, done false"]
-					if uncertainDone == 0 || uncertainNot == 0 || saw["ok, done true"] == 0 {
+					// A revocation is the answers of two servers, if the subject's index is on another
+					// than the session: then the last one cannot be lost alone.
+					two := w.name == "RevokeSubject" && s.name != "redisstore"
+					if uncertainDone == 0 && !two || uncertainNot == 0 || saw["ok, done true"] == 0 {
 						t.Errorf("the points were badly chosen, they have shown only %v", saw)
 					}
 				})
