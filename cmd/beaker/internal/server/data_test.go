@@ -59,25 +59,6 @@ func TestStartsAtOnceAgreeOnTheSecrets(t *testing.T) {
 	checkOnly(t, dir, "secrets")
 }
 
-func TestSecondOfTwoStartsLeavesTheSecretsAlone(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "secrets")
-	if err := makeSecrets(path); err != nil {
-		t.Fatal(err)
-	}
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := placeSecrets(path); err != nil { // as one that saw none a moment ago
-		t.Fatal(err)
-	}
-	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
-		t.Errorf("they were replaced: %v", err)
-	}
-	checkOnly(t, dir, "secrets")
-}
-
 func checkOnly(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
