@@ -11,7 +11,7 @@ var knownWords = words(`
 	True False KeyError TypeError beaker.get_session
 	UnmarshalJSON Write WriteHeader Flush Hijack
 	SetMaxIdleConns Group HashTokenInStore Retry-After
-	rueidis.Client ConnWriteTimeout ConnLifetime CacheSizeEachConn SendToReplicas ForceSingleClient DisableCache
+	rueidis.Client ConnWriteTimeout ConnLifetime CacheSizeEachConn SendToReplicas ForceSingleClient DisableCache DialCtxFn
 `)
 
 func words(text string) map[string]bool {
