@@ -4,7 +4,7 @@
 // for net/http.
 //
 //	store, err := filestore.Open("data/sessions", nil)
-//	secrets, err := beaker.SecretsFromFile("data/secrets")
+//	secrets, err := beaker.OpenSecrets("data/secrets")
 //	sessions, err := beaker.New(beaker.Config{Store: store, Secrets: secrets})
 //	http.ListenAndServe("localhost:8080", sessions.Wrap(mux))
 //
@@ -15,7 +15,8 @@
 //		sessions.Error(w, r, err)
 //		return
 //	}
-//	n, _ := s.Get("visits")
+//	n, _ := visits.Get(s) // var visits = beaker.NewKey[int]("visits")
+//	visits.Set(s, n+1)    // saved when the response begins
 //
 // # What it promises
 //
@@ -49,7 +50,8 @@
 //   - All nodes MUST have the same secrets, App and cookie name, and clocks that agree
 //     to within a few seconds.
 //   - SetSubject MUST be called at each sign-in, and SHOULD be when rights change.
-//   - Close the manager, then the store, when the server has shut down.
+//   - At the end: close the manager, so that streams end; shut the server down; close
+//     the store.
 //   - Behind a proxy that ends TLS nothing needs to be set: Secure is the default and
 //     not guessed.
 //

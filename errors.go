@@ -85,8 +85,8 @@ var (
 	// bytes or contains control characters.
 	ErrInvalidSubject = errors.New("beaker: invalid subject")
 
-	// ErrInvalidTimeout means that SetIdleTimeout or SetAbsoluteTimeout was given what
-	// no session can have.
+	// ErrInvalidTimeout means that SetIdleTimeout, SetAbsoluteTimeout or Grace was given
+	// what no session can have.
 	ErrInvalidTimeout = errors.New("beaker: invalid timeout")
 
 	// ErrInUpdate means that a lifecycle method, Update or Take was called inside the
