@@ -94,6 +94,9 @@ func Open(list []string, opts *Options) (*Store, error) {
 	return st, nil
 }
 
+// maxDead bounds how many dead connections one call passes over.
+const maxDead = 64
+
 // newStore makes a store. The list is nil where it is not known.
 func newStore(client *memcache.Client, o Options, list servers) *Store {
 	s := &Store{client: client, o: o, prefix: o.Prefix + ":" + o.Generation + ":", dead: client.MaxIdleConns}
@@ -103,6 +106,7 @@ func newStore(client *memcache.Client, o Options, list servers) *Store {
 	if s.dead <= 0 {
 		s.dead = memcache.DefaultMaxIdleConns
 	}
+	s.dead = min(s.dead, maxDead)
 	for i := range s.turns {
 		s.turns[i] = newTurn()
 	}

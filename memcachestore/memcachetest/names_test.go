@@ -87,6 +87,15 @@ func TestHostileWordsGetIntoNoCommand(t *testing.T) {
 		t.Errorf("the commands were %v", verbs)
 	}
 	loaded(t, bystander, canary.Key())
+
+	// Lines of many of the longest keys are taken, too.
+	const many = 120
+	for range many {
+		created(t, s, metaOf("many"))
+	}
+	if n, err := s.RevokeSubject(t.Context(), "many", epoch); n != many || err != nil {
+		t.Errorf("RevokeSubject: %d, %v; want %d", n, err, many)
+	}
 }
 
 // No two applications that differ in prefix or generation see each other's sessions.

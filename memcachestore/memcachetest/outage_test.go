@@ -2,8 +2,10 @@ package memcachetest
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,5 +230,44 @@ func TestWriteAcrossARestart(t *testing.T) {
 			t.Errorf("Apply after the restart: %v, want ErrNotFound", err)
 		}
 		absent(t, s, b.Key(), "after the restart")
+	}
+}
+
+// Something that takes connections and closes them, as a proxy does whose servers are
+// away, is not asked over and over.
+func TestServerThatClosesConnectionsIsNotAttacked(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() }) // accepting ends with it
+	var accepted atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			_ = c.Close()
+		}
+	}()
+	s, err := memcachestore.Open([]string{l.Addr().String()}, &memcachestore.Options{Generation: "1", Timeout: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for what, do := range map[string]func() error{
+		"Load":   func() error { _, err := s.Load(t.Context(), unique("key")); return err },
+		"Delete": func() error { return s.Delete(t.Context(), unique("key")) },
+		"Create": func() error { return s.Create(t.Context(), newRecord(t, newMeta())) },
+	} {
+		accepted.Store(0)
+		if err := do(); err == nil || errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if n := accepted.Load(); n > 6 {
+			t.Errorf("%s made %d connections, want a few", what, n)
+		}
 	}
 }
