@@ -5,6 +5,7 @@ package redisstore_test
 import (
 	"context"
 	"crypto/tls"
+	"math"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -143,11 +144,15 @@ func TestAllocations(t *testing.T) {
 		{"Apply of a value", 7, func() error { _, err := s.Apply(ctx, key, set); return err }},
 		{"Apply of a touch", 6, func() error { touch.Touch++; _, err := s.Apply(ctx, key, touch); return err }},
 	} {
-		got := testing.AllocsPerRun(200, func() {
-			if err := c.do(); err != nil {
-				t.Fatal(err)
-			}
-		})
+		// The least of five: what the client does in the background counts too.
+		got := math.Inf(1)
+		for range 5 {
+			got = min(got, testing.AllocsPerRun(200, func() {
+				if err := c.do(); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
 		if got > c.most && !raceDetector {
 			t.Errorf("%s: %v allocations, at most %v", c.call, got, c.most)
 		}
