@@ -65,7 +65,7 @@ type engine struct {
 	purge      string
 	purgeMarks string
 	purgeTwice bool // the time is a parameter twice
-	purgeBatch int
+	purgeBatch int // rows a statement; chosen so that loads hardly notice, see TestPurgeOfAMillionRows
 
 	migrationLock string // waits for other migrations; takes a name
 	// ddlCommits means that DDL ends a transaction, so that a migration can stop half
@@ -113,7 +113,7 @@ func sqliteEngine() *engine {
 		begin:          "BEGIN IMMEDIATE",
 		purge:          `DELETE FROM {sessions} WHERE rowid IN (SELECT rowid FROM {sessions} WHERE "expires"<=? ORDER BY "expires" LIMIT ?)`,
 		purgeMarks:     `DELETE FROM {revoked} WHERE rowid IN (SELECT rowid FROM {revoked} WHERE "revoked"<=? ORDER BY "revoked" LIMIT ?)`,
-		purgeBatch:     100,
+		purgeBatch:     25,
 		code:           sqliteCode,
 		primary:        true,
 		again:          []string{"5", "6", "15"}, // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL (a race for the lock)
