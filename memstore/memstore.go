@@ -57,11 +57,11 @@ type Options struct {
 
 // Store keeps sessions in memory. It is safe for concurrent use and must not be
 // copied; get one from [New].
-//
-// Sessions are spread over shards with a lock each. No method holds the locks of two
-// shards of sessions at once. The locks of the index of subjects come after those of
-// sessions: code that holds one of the former takes no other lock.
 type Store struct {
+	// Sessions are spread over shards with a lock each. No method holds the locks of two
+	// shards of sessions at once. The locks of the index of subjects come after those of
+	// sessions: code that holds one of the former takes no other lock.
+
 	maxEntries int64
 	maxBytes   int64
 

@@ -103,10 +103,18 @@ func (c *checker) runCommands(ctx context.Context) error {
 			}
 		}
 		for _, s := range d.spans {
-			if strings.HasPrefix(s.text, "make ") || strings.HasPrefix(s.text, "go test ") {
-				if err := c.isRun(d.name, s.text); err != nil {
-					c.bad(d.name, s.line, "%v", err)
+			var err error
+			switch {
+			case strings.HasPrefix(s.text, "make "), strings.HasPrefix(s.text, "go test "):
+				err = c.isRun(d.name, s.text)
+			case strings.HasPrefix(s.text, "go run ./"):
+				// Programs have tests of their own; a name that is wrong has none.
+				if dir, _, _ := strings.Cut(strings.TrimPrefix(s.text, "go run ./"), " "); !c.has(dir + "/main.go") {
+					err = fmt.Errorf("there is no program ./%s", dir)
 				}
+			}
+			if err != nil {
+				c.bad(d.name, s.line, "%v", err)
 			}
 		}
 	}
@@ -169,6 +177,22 @@ func (c *checker) goTest(args string) error {
 }
 
 var funcName = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark)\w*)\(`)
+
+// tests returns the names of all tests and benchmarks, which pages may name too.
+func (c *checker) tests() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range c.files {
+		if !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		if text, err := c.read(name); err == nil {
+			for _, m := range funcName.FindAllStringSubmatch(text, -1) {
+				all[m[1]] = true
+			}
+		}
+	}
+	return all
+}
 
 // hasFunc reports whether a test or benchmark in dir matches a pattern.
 func (c *checker) hasFunc(dir, kind, pattern string) bool {

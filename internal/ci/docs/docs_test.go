@@ -31,7 +31,7 @@ func good() map[string]string {
 		"testdata/not/a/page.md": "[broken](nowhere.md)\n",
 		"README.md": `# Read me
 
-See [errors](docs/errors.md#errx), [below](#a-b--c-1), [the folder](docs), [the web](https://example.com/x). Use ` + "`m.Config.Name`, `Config.Do`, `Two`, `make test`, `session['x']`, `a_b.c`, `GET`, `/Path/To`" + `.
+See [errors](docs/errors.md#errx), [below](#a-b--c-1), [the folder](docs), [the web](https://example.com/x). Use ` + "`m.Config.Name`, `Config.Do`, `Two`, `TestSum`, `make test`, `session['x']`, `a_b.c`, `GET`, `/Path/To`" + `.
 
 <!-- names: encoding/gob mux=net/http.ServeMux -->
 The other library has ` + "`Decoder`, `mux.Handle`" + `.
@@ -90,7 +90,7 @@ func TestGoodDocumentsPass(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	// Each kind of check has looked at something.
-	want := "4 documents: 3 copied from tested files, 2 compiled, 3 type-checked, 6 commands, 3 links, 12 names, 2 errors explained\n"
+	want := "4 documents: 3 copied from tested files, 2 compiled, 3 type-checked, 6 commands, 3 links, 13 names, 2 errors explained\n"
 	if out.String() != want {
 		t.Errorf("it says %q, want %q", out.String(), want)
 	}
@@ -161,6 +161,7 @@ func TestEachUntruthIsFound(t *testing.T) {
 
 		{"a field that is not there", "README.md", "m.Config.Name", "m.Config.Names", "README.md:3: m.Config.Names does not exist"},
 		{"a method that is not there", "README.md", "Config.Do", "Config.Undo", "Config.Undo does not exist"},
+		{"a test that is not there, by name", "README.md", "`TestSum`", "`TestSums`", "TestSums does not exist"},
 		{"a word that is not there", "README.md", "`Two`", "`Three`", "Three does not exist"},
 		{"a method of a package that is not there", "README.md", "`Two`", "`http.ListenAndPray(x)`", "http.ListenAndPray does not exist"},
 		{"something exported of what nobody knows", "README.md", "a_b.c", "a_b.Cd", "a_b.Cd does not exist"},
@@ -182,6 +183,7 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"a package that is not there", "README.md", "$ make test", "$ go test ./gone/...", "there is no package ./gone/..."},
 		{"a test that is not there, to be run", "README.md", "$ make test", "$ X=1 go test -run 'Sum|Product' ./eg/one", `./eg/one has nothing for Test "Product"`},
 		{"a benchmark that is not there", "README.md", "$ make test", "$ go test -run '^$' -bench . ./eg/one", `./eg/one has nothing for Benchmark "."`},
+		{"a program that is not there, in a line", "README.md", "`make test`", "`go run ./eg/three -v`", "there is no program ./eg/three"},
 		{"a test that is not there, in a line", "README.md", "`make test`", "`go test -run=x ./none`", "there is no package ./none"},
 		{"a test that is not there", "README.md", "#TestSum", "#TestProduct", "has no test TestProduct"},
 		{"a file with tests that is not there", "README.md", "main_test.go#TestSum", "none_test.go#TestSum", "is not the name of a test"},

@@ -76,7 +76,7 @@ func (u *universe) missing(text string, words map[string]bool) (bad []string) {
 	for _, m := range nameLike.FindAllStringSubmatch(text, -1) {
 		first, rest := m[1], strings.Split(strings.TrimPrefix(m[2], "."), ".")
 		switch {
-		case m[2] == "" && (!exported.MatchString(first) || words[first] || u.declares(first)):
+		case m[2] == "" && (!exported.MatchString(first) || words[first] || u.declares(first) || u.tests[first]):
 		case m[2] == "":
 			bad = append(bad, first)
 		case !u.resolves(first, rest) && !words[first+m[2]]:

@@ -26,6 +26,7 @@ type universe struct {
 	byName   map[string][]*types.Package // all that is imported somewhere, by package name
 	listed   map[string]*listed
 	vars     map[string]types.Type // the preamble's
+	tests    map[string]bool       // all tests and benchmarks
 }
 
 // listed is what the go command says of a package.
@@ -128,6 +129,7 @@ func (c *checker) load(ctx context.Context) (*universe, error) {
 		}
 	}
 	slices.SortStableFunc(u.own, func(a, b *types.Package) int { return len(a.Path()) - len(b.Path()) })
+	u.tests = c.tests()
 	return u, u.preamble(c.module)
 }
 
