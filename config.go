@@ -12,8 +12,8 @@ import (
 )
 
 // Config says how a manager works. The zero value of each field is the safe choice;
-// only Store (or Sealed) and Secrets must be given. [New] copies what it needs and reports every
-// mistake at once, so a Config may be changed and reused.
+// only Store (or Sealed) and Secrets must be given. [New] copies what it needs and
+// reports every mistake at once, so a Config may be changed and reused.
 type Config struct {
 	_ [0]func() // no comparison, no unkeyed literals
 
@@ -28,7 +28,8 @@ type Config struct {
 	Secrets *Secrets
 
 	// App keeps applications apart that share a store or secrets: it goes into every
-	// hash and signature. Changing it ends all sessions. Default: the cookie's name.
+	// hash and signature. Changing it ends all sessions. At most 255 bytes. Default: the
+	// cookie's name.
 	App string
 
 	// Cookie is how the session cookie looks.
@@ -40,38 +41,44 @@ type Config struct {
 	IdleTimeout time.Duration
 
 	// AbsoluteTimeout ends a session so long after it began, or after the subject was
-	// set, however much it is used. Default: 12 hours. There is no "never".
+	// set, however much it is used. Default: 12 hours. At least a second, at most 100
+	// years: there is no "never", and NoLimit is refused.
 	AbsoluteTimeout time.Duration
 
 	// TouchInterval is how often the time of use is written at most. A session may
 	// end so much earlier than IdleTimeout says, never later. Default: a tenth of
-	// IdleTimeout, between a second and a minute.
+	// IdleTimeout, between a second and a minute. It must be shorter than IdleTimeout.
 	TouchInterval time.Duration
 
 	// NoTouch never writes the time of use: LastAccessed is then when the session
 	// was last changed. It needs IdleTimeout: NoLimit.
 	NoTouch bool
 
-	// Save says when changed values are saved.
+	// Save says when changed values are saved. Default: SaveOnChange.
 	Save SavePolicy
 
-	// Codec turns values into bytes. Default: JSON.
+	// Codec turns values into bytes. Default: JSON. With another one, values that are
+	// stored already may no longer decode.
 	Codec Codec
 
-	// MaxBytes bounds the encoded names and values of a session. Default: 64 KiB.
+	// MaxBytes bounds the encoded names and values of a session: a change that makes it
+	// larger is a [TooLargeError]. Default: 64 KiB. There is no way to ask for no bound.
 	MaxBytes int
 
-	// MaxKeys bounds the number of values. Default: 256.
+	// MaxKeys bounds the number of values, likewise. Default: 256.
 	MaxKeys int
 
-	// OnCorrupt says what happens when a stored record does not decode.
+	// OnCorrupt says what happens when a stored record does not decode. Default:
+	// CorruptStartsNew.
 	OnCorrupt CorruptPolicy
 
 	// OnStaleProof says what happens when a cookie comes back whose secret was
 	// replaced long ago: a browser that was restored from a backup, or a thief.
+	// Default: StaleProofReports.
 	OnStaleProof StaleProofPolicy
 
-	// StoreTimeout bounds each store operation. Default: 2 seconds.
+	// StoreTimeout bounds each store operation. Default: 2 seconds. At least a
+	// millisecond.
 	StoreTimeout time.Duration
 
 	// PurgeInterval is how often expired records are removed, give or take a fifth,
@@ -81,7 +88,7 @@ type Config struct {
 
 	// WatchInterval is how often a session that is waited for (Session.Watch) is looked
 	// at, and so how late its end is noticed where no message of it arrives. Default: 10
-	// seconds.
+	// seconds. At least a millisecond; each watch costs a read of the store as often.
 	WatchInterval time.Duration
 
 	// Observer is told what happens. Default: warnings and errors go to slog.Default.
@@ -140,14 +147,16 @@ type Cookie struct {
 	// a sibling host or a plain-text attacker planted (RFC 6265bis, 4.1.3).
 	Name string
 
-	// Domain also sends the cookie to all hosts below. Default: this host only. A
-	// leading dot is ignored.
+	// Domain also sends the cookie to all hosts below, each of which can then also plant
+	// one. Default: this host only. A leading dot is ignored. It rules out __Host-.
 	Domain string
 
-	// Path limits the cookie to URLs below. It is no protection. Default: "/".
+	// Path limits the cookie to URLs below. It is no protection: pages of one host reach
+	// each other whatever their paths. Default: "/". Any other rules out __Host-.
 	Path string
 
-	// SameSite says on which cross-site requests the cookie is sent. Default: Lax.
+	// SameSite says on which cross-site requests the cookie is sent. Default: Lax. With
+	// None it goes along with every request that another site causes.
 	SameSite http.SameSite
 
 	// Partitioned keeps a cookie of an embedded page apart for each embedding site

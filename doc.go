@@ -1,7 +1,7 @@
 // Package beaker keeps HTTP sessions: a dictionary for each visitor, loaded only when
 // it is touched, tied to the browser by a signed cookie, and kept in memory, in files,
-// in a database, or sealed in the cookie itself. It is Python's [Beaker], built anew
-// for net/http.
+// in a database, in Redis or memcached, or sealed in the cookie itself. It is Python's
+// [Beaker], built anew for net/http.
 //
 //	store, err := filestore.Open("data/sessions", nil)
 //	secrets, err := beaker.OpenSecrets("data/secrets")
@@ -33,7 +33,8 @@
 //   - The store sees hashes, never what opens a session; logs and errors see neither
 //     secrets nor values.
 //
-// Each store says in its package comment what it cannot promise.
+// Each store says in its package comment what it cannot promise, and [Sealed] what a
+// session in its cookie cannot.
 //
 // # What it does not protect from
 //
@@ -47,13 +48,16 @@
 //
 // # Deployment
 //
+//   - The application MUST be served over HTTPS. Behind a proxy that ends TLS nothing
+//     needs to be set: the cookie is Secure whatever the request looks like.
 //   - All nodes MUST have the same secrets, App and cookie name, and clocks that agree
 //     to within a few seconds.
 //   - SetSubject MUST be called at each sign-in, and SHOULD be when rights change.
-//   - At the end: close the manager, so that streams end; shut the server down; close
-//     the store.
-//   - Behind a proxy that ends TLS nothing needs to be set: Secure is the default and
-//     not guessed.
+//     RevokeAll SHOULD be called when a password changes or an account is closed.
+//   - An error of [Manager.Get] MUST be answered, with [Manager.Error]; it MUST NOT be
+//     taken for a visitor who is not signed in.
+//   - At the end of the program close the manager, which ends what [Session.Watch] keeps
+//     open, then shut down the server, then close the store.
 //
 // [Beaker]: https://beaker.readthedocs.io/
 package beaker

@@ -35,7 +35,7 @@ var (
 
 	// ErrUncertain means that the store cannot say whether a change was applied,
 	// because the connection broke before the answer came. It is neither success
-	// nor failure, and nothing is retried after it.
+	// nor failure, and nothing is retried after it but what may be done twice.
 	ErrUncertain = errors.New("beaker: outcome unknown")
 
 	// ErrClosed means that the store or the manager was closed.
@@ -56,8 +56,8 @@ var (
 	ErrNoMiddleware = errors.New("beaker: no session in this context: the handler is not wrapped by this Manager's Wrap")
 
 	// ErrCommitted means that the change needs a cookie, but the response headers
-	// have been sent, or the request is over. Change the session before the first Write,
-	// WriteHeader or Flush.
+	// have been sent, or the request is over. Change the session before the first
+	// Write, WriteHeader or Flush.
 	ErrCommitted = errors.New("beaker: the response headers are out: change the session before the first Write, WriteHeader or Flush")
 
 	// ErrDestroyed means that the session was used after Destroy. Use Invalidate to

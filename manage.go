@@ -46,7 +46,9 @@ func (m *Manager) find(ctx context.Context, h Handle) (*Record, error) {
 	return rec, nil
 }
 
-// Info is a session in a listing. A [Key] reads its values.
+// Info is a session in a listing, as it was when it was listed. A [Key] reads its values.
+// It is a plain value that may be kept, copied and used concurrently; the zero Info, which
+// comes with an error, must not be used.
 type Info struct {
 	m   *Manager
 	rec *Record

@@ -27,7 +27,7 @@ const (
 	EventOldSecret    EventName = "session.old_secret"   // a cookie made with a secret that is being replaced; Detail is its id
 	EventStaleProof   EventName = "session.stale_proof"  // a cookie that was replaced long ago: maybe stolen
 	EventLate         EventName = "session.late"         // a change after the headers were sent was lost; Detail is the value's name
-	EventMisuse       EventName = "session.misuse"       // the application asked for what cannot be: Err says what, and the answer is 500
+	EventMisuse       EventName = "session.misuse"       // the application made a mistake: Err says which; what depended on it was answered 500
 	EventStoreError   EventName = "session.store_error"  // the store failed
 	EventPurge        EventName = "session.purge"        // the janitor removed expired records
 	EventCookie       EventName = "session.cookie"       // the browser will not send the cookie back
@@ -43,7 +43,7 @@ const (
 	ReasonVersion       Reason = "version"        // a token of another release
 	ReasonUnknownSecret Reason = "unknown_secret" // made with a secret that is retired or was never ours
 	ReasonForged        Reason = "forged"         // the signature does not match
-	ReasonAmbiguous     Reason = "ambiguous"      // several cookies of the name
+	ReasonAmbiguous     Reason = "ambiguous"      // several cookies of the name, of sessions of which not exactly one lives
 	ReasonUnknown       Reason = "unknown"        // genuine, but there is no such session any more
 	ReasonExpired       Reason = "expired"        // the session's time is over
 	ReasonReplaced      Reason = "replaced"       // the secret was replaced a moment ago

@@ -12,9 +12,9 @@ import (
 // Sealed keeps the whole session in the cookie: encrypted, authenticated, and bound to
 // the application and the cookie's name. It needs no store for the data, and gives
 // less: of two requests that overlap, the later response wins and the other's changes
-// are lost; List and Take are not possible; the handle changes with the secret; a copy of an older cookie is an older state
-// of the session, so counters, one-time tokens and balances do not belong into it. The
-// cookie travels with every request, so keep it small.
+// are lost; List and Take are not possible; the handle changes with the secret; a copy
+// of an older cookie is an older state of the session, so counters, one-time tokens and
+// balances do not belong in it. The cookie travels with every request, so keep it small.
 //
 // A cookie cannot be deleted from where it was copied to. With a Revoker a logout is
 // final all the same; without one every copy of the cookie works until the session's
@@ -29,16 +29,17 @@ type Sealed struct {
 	// sessions.
 	Revoker Store
 
-	// AllowReplay says that it is accepted that a copy of the cookie works after
-	// logout. AbsoluteTimeout is then at most 24 hours, and Destroy returns
-	// ErrNotRevocable.
+	// AllowReplay accepts that a copy of the cookie works after logout, until the
+	// session's deadline. AbsoluteTimeout is then at most 24 hours, and Destroy returns
+	// ErrNotRevocable. It contradicts a Revoker.
 	AllowReplay bool
 
-	// SignOnly leaves out the encryption: whoever has the cookie can read the session.
+	// SignOnly leaves out the encryption: whoever has the cookie, or a log of it, can read
+	// the session. Nobody can change it unnoticed.
 	SignOnly bool
 
-	// MaxBytes bounds the cookie, name included. Default: 4000. At most 4096, which is
-	// what browsers store; a larger cookie they drop without a word.
+	// MaxBytes bounds the cookie, name included. Default: 4000. At least 512, at most
+	// 4096, which is what browsers store; a larger cookie they drop without a word.
 	MaxBytes int
 }
 

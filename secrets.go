@@ -26,7 +26,7 @@ import (
 //
 // Every manager derives its own keys from a secret, for each purpose another (HKDF,
 // RFC 5869), so one secret may serve several managers. Secrets may be shared by them
-// and used concurrently. Printing shows ids only.
+// and used concurrently, and must not be copied. Printing shows ids only.
 type Secrets struct {
 	path   string
 	ring   atomic.Pointer[ring]
@@ -365,8 +365,10 @@ func (r *ring) find(tag keyTag, now time.Time) *secret {
 	return s
 }
 
-// RejectIssuedBefore refuses every session that began, signed in or, unless it is sealed,
-// was last given a new secret before t: after a leak whose time is known. It holds until the process ends.
+// RejectIssuedBefore refuses, after a leak whose time is known, every session whose
+// cookie is older than t: one that began before t and has neither signed in nor, unless
+// it is sealed, been given a new secret since. It holds until the process ends, so call
+// it on every node and after each restart.
 func (s *Secrets) RejectIssuedBefore(t time.Time) { s.before.Store(int64(MillisOf(t))) }
 
 // rejects reports whether RejectIssuedBefore concerns a session.

@@ -14,9 +14,9 @@ import (
 // between those that a node has got in one piece.
 const batch = 256
 
-// RevokeSubject implements [beaker.SubjectRevoker]. It takes two round trips, one more
-// for every 256 sessions, and one to clean up. That a subject was revoked is remembered
-// for 24 hours.
+// RevokeSubject implements [beaker.SubjectRevoker]. It takes one round trip, and
+// two more for every 256 sessions. That a subject was revoked is remembered for 24
+// hours.
 //
 // If it fails, the mark may have been made, and some of the sessions may have been
 // ended. It may be repeated.
