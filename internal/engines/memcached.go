@@ -75,7 +75,7 @@ func (m *Memcached) Do(ctx context.Context, command string) ([]string, error) {
 		return nil, err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil { //nolint:forbidigo // a real wait
 		return nil, err
 	}
 	if _, err := c.Write([]byte(command + "\r\n")); err != nil {
