@@ -9,6 +9,8 @@ import (
 
 // FuzzCookiesNamed holds the search for our cookie to net/http's own: a difference would
 // be a cookie that one of two programs behind the same proxy sees and the other does not.
+//
+//beaker:decodes cookiesNamed cookieBytes
 func FuzzCookiesNamed(f *testing.F) {
 	const name = "__Host-session"
 	for _, header := range []string{

@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"go/types"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,40 +15,18 @@ import (
 // names checks that what stands in backticks exists: beaker.Config, sessions.List,
 // Session.Set, and words alone that look like something exported.
 func (c *checker) names(u *universe) {
-	words := c.testNames()
-	maps.Copy(words, c.words)
 	for _, d := range c.docs {
 		if d.name == "CHANGELOG.md" {
 			continue // it tells of what was
 		}
 		known := u.with(d)
 		for _, s := range d.spans {
-			for _, missing := range known.missing(s.text, words) {
+			for _, missing := range known.missing(s.text, c.words) {
 				c.bad(d.name, s.line, "%s does not exist (a word that is no identifier belongs into internal/ci/docs/words.go)", missing)
 			}
 			c.counts["names"]++
 		}
 	}
-}
-
-var testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w+)\(`)
-
-// testNames returns the tests of all modules: a page may say which one shows something.
-func (c *checker) testNames() map[string]bool {
-	all := map[string]bool{}
-	for _, name := range c.files {
-		if !strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(c.root, name))
-		if err != nil {
-			continue // the pages that name its tests tell
-		}
-		for _, m := range testFunc.FindAllSubmatch(text, -1) {
-			all[string(m[1])] = true
-		}
-	}
-	return all
 }
 
 // with adds what a page on another library says that it names:
