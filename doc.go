@@ -59,5 +59,12 @@
 //   - At the end of the program close the manager, which ends what [Session.Watch] keeps
 //     open, then shut down the server, then close the store.
 //
+// # For authors of stores
+//
+// Applications choose a store and need not know the rest. [Store], [Lister], [Purger],
+// [SubjectRevoker] and [Watcher] are for who writes one, and so are the types that go
+// through them: [Record], [Meta], [Value], [Change], [Rotation], [Limits], [Proof],
+// [RecordKey], [Millis], [Version].
+//
 // [Beaker]: https://beaker.readthedocs.io/
 package beaker

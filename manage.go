@@ -92,8 +92,9 @@ func (i Info) badValue(name string, err error) {
 	i.m.observe(context.Background(), Event{Name: EventBadValue, Handle: i.Handle(), Detail: name, Err: err})
 }
 
-// List iterates over the live sessions of a subject, or over all sessions if the
-// subject is empty. A session that begins or ends meanwhile may be there or not. An
+// List iterates over the live sessions of a subject, or over all sessions, everybody's,
+// if the subject is empty. So for a visitor's own list of devices, make sure first that
+// Session.Subject is not empty: that of an anonymous visitor is. A session that begins or ends meanwhile may be there or not. An
 // error ends the listing; it is [errors.ErrUnsupported] if the store cannot list.
 func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
@@ -170,9 +171,10 @@ func (m *Manager) revoke(ctx context.Context, h Handle, may func(*Record) bool) 
 // RevokeAll ends all sessions of a subject except those named, now, and says how many
 // there were. A sign-in of the subject that began before and finishes later is refused
 // with [ErrRevoked], unless its own request has ordered this; so is one that begins in
-// the same millisecond. Call it when a password
-// changes or an account is closed (OWASP ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a
-// subject's sessions. How many sealed sessions there were nobody knows: it is 0.
+// the same millisecond. Call it when a password changes or an account is closed (OWASP
+// ASVS 7.4.2, 7.4.3). It is [errors.ErrUnsupported] if the store cannot find a subject's
+// sessions. How many sealed sessions there were nobody knows: it is 0. The empty subject
+// is [ErrInvalidSubject].
 func (m *Manager) RevokeAll(ctx context.Context, subject string, except ...Handle) (int, error) {
 	if m.revoker == nil && !m.sealed {
 		return 0, fmt.Errorf("beaker: this store does not revoke by subject: %w", errors.ErrUnsupported)
