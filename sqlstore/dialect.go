@@ -65,7 +65,7 @@ type engine struct {
 	purge      string
 	purgeMarks string
 	purgeTwice bool // the time is a parameter twice
-	purgeBatch int // rows a statement; chosen so that loads hardly notice, see TestPurgeOfAMillionRows
+	purgeBatch int  // rows a statement; chosen so that loads hardly notice, see TestPurgeOfAMillionRows
 
 	migrationLock string // waits for other migrations; takes a name
 	// ddlCommits means that DDL ends a transaction, so that a migration can stop half

@@ -68,10 +68,10 @@ func writes(t *testing.T, s *sqlstore.Store) map[string]func(ctx context.Context
 
 func TestBrokenConnectionIsUncertain(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
 		for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, errors.New("invalid connection"), lostCode(e)} {
-			p := newPlace(t, e)
-			db, spy := p.spied(t)
-			s := p.storeOn(t, db)
 			for name, do := range writes(t, s) {
 				spy.hook(nil, once(broken)) // after the work was done
 				if err := do(t.Context()); !errors.Is(err, beaker.ErrUncertain) {
@@ -102,10 +102,10 @@ func TestRefusedStatementIsNotUncertain(t *testing.T) {
 			sqlstore.MySQL:      errors.New("Error 1021 (HY000): Disk full"),
 			sqlstore.SQLite:     codeError(13),
 		}
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
 		for _, refusal := range []error{refusals[e.dialect], safeError{}} {
-			p := newPlace(t, e)
-			db, spy := p.spied(t)
-			s := p.storeOn(t, db)
 			for name, do := range writes(t, s) {
 				fail := once(refusal)
 				spy.hook(func(statement string, _ []driver.NamedValue) error { return fail(statement) }, nil)
@@ -138,10 +138,10 @@ func againCodes(e engine) []error {
 
 func TestDeadlocksAreRepeated(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
 		for _, code := range againCodes(e) {
-			p := newPlace(t, e)
-			db, spy := p.spied(t)
-			s := p.storeOn(t, db)
 			for name, do := range writes(t, s) {
 				fails := 0
 				spy.hook(func(statement string, _ []driver.NamedValue) error {
