@@ -32,15 +32,20 @@ func fillBench(s *beaker.Session, keys int) {
 }
 
 func benchmark(b *testing.B, keys int, f func(s *beaker.Session)) {
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
-	if err != nil {
-		b.Fatal(err)
-	}
 	store, err := memstore.New(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, err := beaker.New(beaker.Config{Store: store, Secrets: secrets})
+	benchmarkWith(b, beaker.Config{Store: store}, keys, f)
+}
+
+func benchmarkWith(b *testing.B, cfg beaker.Config, keys int, f func(s *beaker.Session)) {
+	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg.Secrets = secrets
+	m, err := beaker.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -89,6 +94,15 @@ func BenchmarkReadOneOf20(b *testing.B) { benchmark(b, 20, readUID) }
 
 func BenchmarkIncrement(b *testing.B) {
 	benchmark(b, 3, func(s *beaker.Session) { n, _ := benchN.Get(s); benchN.Set(s, n+1) })
+}
+
+var sealedInCookies = beaker.Config{Sealed: &beaker.Sealed{AllowReplay: true}}
+
+func BenchmarkSealedReadOneOf3(b *testing.B) { benchmarkWith(b, sealedInCookies, 3, readUID) }
+
+// The browser sends the same cookie again and again here.
+func BenchmarkSealedIncrement(b *testing.B) {
+	benchmarkWith(b, sealedInCookies, 3, func(s *beaker.Session) { n, _ := benchN.Get(s); benchN.Set(s, n+1) })
 }
 
 // BenchmarkForged is a report: forged tokens whose signature is right for the first n

@@ -18,8 +18,9 @@ const fewCookies = 64
 
 // cookiesNamed appends the request's cookies of a name to dst, at most one more than
 // maxCandidates: the same that http.Request.CookiesNamed finds, which allocates two
-// objects and looks at every name character by character. A test holds the two
-// together.
+// objects and looks at every character. Only where there is one, and there nearly always
+// is, it may be one that net/http would not show because of its bytes: that is for
+// the caller to ask (bytes that decode are good ones). A test holds the two together.
 func cookiesNamed(dst []cookieValue, r *http.Request, name string) []cookieValue {
 	lines := r.Header["Cookie"]
 	count := 0
@@ -48,7 +49,10 @@ func cookiesNamed(dst []cookieValue, r *http.Request, name string) []cookieValue
 			if quoted {
 				value = value[1 : len(value)-1]
 			}
-			if cookieBytes(value) {
+			if len(dst) == 1 && !cookieBytes(dst[0].text) {
+				dst = dst[:0]
+			}
+			if len(dst) == 0 || cookieBytes(value) {
 				dst = append(dst, cookieValue{value, quoted})
 			}
 		}

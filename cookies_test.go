@@ -30,7 +30,11 @@ func FuzzCookiesNamed(f *testing.F) {
 			want = append(want, cookieValue{c.Value, c.Quoted})
 		}
 		want = want[:min(len(want), maxCandidates+1)]
-		if got := cookiesNamed(nil, r, name); !slices.Equal(got, want) {
+		got := cookiesNamed(nil, r, name)
+		if len(got) == 1 && !cookieBytes(got[0].text) {
+			got = nil
+		}
+		if !slices.Equal(got, want) {
 			t.Errorf("%q: %v, net/http finds %v", header, got, want)
 		}
 	})

@@ -224,7 +224,7 @@ func (s *Session) candidates(found *[maxCandidates]credential) (n int, why Reaso
 			_, reason = style.tokens.open(c.text, now, &found[n])
 		}
 		if reason != "" {
-			if why == "" {
+			if s.shown(c) && why == "" {
 				why = reason
 			}
 			continue
@@ -235,6 +235,15 @@ func (s *Session) candidates(found *[maxCandidates]credential) (n int, why Reaso
 		why = ""
 	}
 	return n, why
+}
+
+// shown reports whether a cookie that does not open is one at all to net/http.
+func (s *Session) shown(c cookieValue) bool {
+	if cookieBytes(c.text) {
+		return true
+	}
+	s.hadCookie = false // it is the only one: see cookiesNamed
+	return false
 }
 
 // cookies appends the cookies that may be ours to buf.

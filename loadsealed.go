@@ -109,7 +109,7 @@ func (s *Session) openSealed(st *style) (found []sealedSession, why Reason, err 
 			payload, by, stale, reason = st.sealer.open(c.text, s.now.Time())
 		}
 		if reason != "" {
-			if why == "" {
+			if s.shown(c) && why == "" {
 				why = reason
 			}
 			continue

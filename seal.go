@@ -3,7 +3,6 @@ package beaker
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,7 +18,7 @@ import (
 //	version 1 | key tag 3 | salt 16 | commitment 32 | nonce 12 | ciphertext | GCM tag 16
 //
 // in base64url. Each cookie has a key of its own, derived from the secret with the salt
-// (HKDF-SHA-256, 64 bytes: an AES-256 key and the commitment), so the 2^32 messages
+// (HKDF-Expand, 64 bytes: an AES-256 key and the commitment), so the 2^32 messages
 // that GCM allows a key with random nonces are never a concern. GCM alone does not
 // commit to the key: a ciphertext can be made that opens under two keys. The commitment,
 // compared before anything is opened, rules that out. Additional data bind the cookie to
@@ -39,7 +38,7 @@ const (
 )
 
 const (
-	labelSealedInfo = "beaker sealed session key and commitment v1"
+	labelSealedInfo = "beaker sealed cookie keys v1"
 	labelSealedAAD  = "beaker sealed session v1"
 	labelSigned     = "beaker signed session v1"
 	purposeSession  = "session"
@@ -61,21 +60,36 @@ func newSealer(secrets *Secrets, signOnly bool, app, cookieName string) sealer {
 	}
 }
 
-func deriveSubkey(s *secret, salt []byte) (keyAndCommitment []byte, err error) {
-	return hkdf.Key(sha256.New, s.seal, salt, labelSealedInfo, 32+commitBytes)
+// deriveSubkey is HKDF-Expand (RFC 5869, 2.3) with the label and the salt as info. It
+// starts from s.seal, which HKDF has made: extracting again would add nothing (3.3), but
+// key an HMAC anew for each cookie, as crypto/hkdf does. Here it is keyed once.
+func (s *secret) deriveSubkey(salt []byte) (keyAndCommitment [32 + commitBytes]byte) {
+	const first = sha256.Size // T(1) stands here before the second round's info
+	m := s.seals.Get().(*mac)
+	n := first + copy(m.in[first:], labelSealedInfo)
+	n += copy(m.in[n:], salt)
+	m.in[n] = 1
+	m.h.Reset()
+	_, _ = m.h.Write(m.in[first : n+1]) // a hash never fails
+	copy(keyAndCommitment[:], m.h.Sum(m.in[:0]))
+	m.in[n] = 2
+	m.h.Reset()
+	_, _ = m.h.Write(m.in[:n+1])
+	copy(keyAndCommitment[first:], m.h.Sum(m.out[:0]))
+	clear(m.in[:first]) // it is a key
+	s.seals.Put(m)
+	return keyAndCommitment
 }
 
-func (s *secret) subkey(salt []byte) (aead cipher.AEAD, commitment []byte, err error) {
-	out, err := deriveSubkey(s, salt)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *secret) subkey(salt []byte) (aead cipher.AEAD, commitment [commitBytes]byte, err error) {
+	out := s.deriveSubkey(salt)
+	copy(commitment[:], out[32:])
 	block, err := aes.NewCipher(out[:32])
 	if err != nil {
-		return nil, nil, err
+		return nil, commitment, err
 	}
 	aead, err = cipher.NewGCMWithRandomNonce(block)
-	return aead, out[32:], err
+	return aead, commitment, err
 }
 
 func (z sealer) seal(payload []byte) ([]byte, error) {
@@ -96,7 +110,7 @@ func (z sealer) seal(payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("beaker: seal: %w", err)
 	}
-	copy(b[4+saltBytes:], commitment)
+	copy(b[4+saltBytes:], commitment[:])
 	b = aead.Seal(b, nil, payload, z.aad)
 	s.issued.Add(1)
 	return spelling.AppendEncode(make([]byte, 0, spelling.EncodedLen(len(b))), b), nil
@@ -107,7 +121,7 @@ const maxSealedText = 8 << 10
 
 // open returns the payload. The answer to a client is the same for each reason.
 func (z sealer) open(text string, now time.Time) (payload []byte, s *secret, stale bool, why Reason) {
-	if text == "" || len(text) > maxSealedText || strings.ContainsAny(text, "\r\n") { // base64 skips line ends
+	if text == "" || len(text) > maxSealedText || strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 { // base64 skips line ends
 		return nil, nil, false, ReasonMalformed
 	}
 	b, err := spelling.DecodeString(text)
@@ -139,10 +153,10 @@ func (z sealer) open(text string, now time.Time) (payload []byte, s *secret, sta
 		return signed[4:], s, stale, ""
 	}
 	aead, commitment, err := s.subkey(b[4 : 4+saltBytes])
-	if err != nil || !hmac.Equal(commitment, b[4+saltBytes:sealedHead]) {
+	if err != nil || !hmac.Equal(commitment[:], b[4+saltBytes:sealedHead]) {
 		return nil, nil, false, ReasonForged
 	}
-	if payload, err = aead.Open(nil, nil, b[sealedHead:], z.aad); err != nil {
+	if payload, err = aead.Open(b[sealedHead:sealedHead], nil, b[sealedHead:], z.aad); err != nil {
 		return nil, nil, false, ReasonForged
 	}
 	s.opened.Add(1)
@@ -156,7 +170,8 @@ const payloadVersion = 1
 var errPayload = errors.New("sealed payload")
 
 func encodePayload(sid *[sidBytes]byte, ep epoch, r *Record) ([]byte, error) {
-	b := []byte{payloadVersion}
+	const numbers = 6*8 + 8 // times take six or seven bytes each
+	b := append(make([]byte, 0, 1+len(sid)+1+len(ep)+numbers+len(r.subject)+len(r.values)), payloadVersion)
 	b = append(b, sid[:]...)
 	if ep == (epoch{}) {
 		b = append(b, 0)

@@ -54,6 +54,7 @@ type secret struct {
 	outgoing bool
 	macs     sync.Pool // of *mac: an HMAC is keyed once and then reset
 	signs    sync.Pool // the same for sealed sessions that are only signed
+	seals    sync.Pool // the same to derive the keys of sealed sessions
 	seal     []byte    // for sealed sessions
 
 	opened, issued atomic.Uint64
@@ -331,6 +332,7 @@ func (s *secret) derive(key []byte) error {
 	}
 	s.signs.New = func() any { return &mac{h: hmac.New(sha256.New, signKey)} }
 	s.seal, err = hkdf.Key(sha256.New, key, nil, labelSeal, sha256.Size)
+	s.seals.New = func() any { return &mac{h: hmac.New(sha256.New, s.seal)} }
 	return err
 }
 

@@ -24,7 +24,7 @@ type Group struct {
 // before the machine does something else. What waits for a disk or a server needs
 // longer ones to hold enough requests.
 var (
-	quick = contest.Plan{Rounds: 40, Slice: 8 * time.Millisecond}
+	quick = contest.Plan{Rounds: 25, Slice: 20 * time.Millisecond}
 	slow  = contest.Plan{Rounds: 20, Slice: 25 * time.Millisecond}
 )
 

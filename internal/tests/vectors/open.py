@@ -14,7 +14,7 @@ import sys
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 
 def b64(text):
@@ -102,7 +102,7 @@ def main():
             raise ValueError("not sealed")
         salt, commitment, box = raw[4:20], raw[20:52], raw[52:]
         seal_key = hkdf(key, None, "beaker sealed session key v1", 32)
-        derived = hkdf(seal_key, salt, "beaker sealed session key and commitment v1", 64)
+        derived = HKDFExpand(algorithm=hashes.SHA256(), length=64, info=b"beaker sealed cookie keys v1" + salt).derive(seal_key)
         if not hmac.compare_digest(derived[32:], commitment):
             raise ValueError("commitment")
         aad = frame("beaker sealed session v1", b"\x02", "session", app, cookie)
