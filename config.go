@@ -186,7 +186,8 @@ const (
 	maxAbsolute         = 100 * 365 * 24 * time.Hour
 )
 
-// ConfigError is one mistake in a Config.
+// ConfigError is one mistake in a Config, or in what [Session.SetCookieAttributes] was
+// given.
 type ConfigError struct {
 	Field  string // for example "Cookie.Name"
 	Remedy string // what is wrong and what to do

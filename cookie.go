@@ -49,11 +49,12 @@ const maxCookieAge = 400 * 24 * time.Hour
 // CookieAttributes are the attributes of the session cookie that one session may have
 // of its own. Secure and HttpOnly are not among them, on purpose: they are the
 // manager's, so that no line of application code weakens them. The zero value is a
-// cookie for this host only, for every path, SameSite=Lax, kept until the browser ends.
+// cookie for this host only, for every path, with the manager's SameSite, kept until the
+// browser ends.
 type CookieAttributes struct {
 	Domain      string        // empty: this host only
 	Path        string        // empty: "/"
-	SameSite    http.SameSite // zero: Lax
+	SameSite    http.SameSite // zero: as Config.Cookie has it
 	Partitioned bool          // CHIPS; needs SameSite None
 	Expires     Expiry
 }

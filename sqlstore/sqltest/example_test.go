@@ -43,8 +43,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	//docs:end open
 	defer store.Close()
+	//docs:end open
 
 	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // SecretsFromFile, in earnest
 	if err != nil {
