@@ -166,6 +166,9 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	}
 	data := ch.ChangesData()
 	if err != nil {
+		if ch.IfVersion != 0 && errors.Is(err, ErrConflict) {
+			return false, err // Update tries again
+		}
 		return false, s.applyError(ctx, ch, err)
 	}
 
@@ -217,7 +220,7 @@ func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 		return nil, pending{} // the session was only read, as most are
 	}
 	ch := &sentChange{Change: Change{
-		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(),
+		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(), IfVersion: p.ifVersion,
 		Idle: p.idle, Absolute: s.absolute(s.now), Subject: p.subject, Cookie: p.cookie, Touch: p.touch,
 	}}
 	unsaved := pending{clear: p.clear, set: p.set, remove: p.remove}

@@ -92,6 +92,8 @@ type pending struct {
 	touch    Millis
 	subject  *string
 	cookie   *CookieAttributes
+
+	ifVersion Version // by Update
 }
 
 func (p *pending) values() bool { return p.clear || len(p.set) > 0 || len(p.remove) > 0 }

@@ -25,7 +25,9 @@ import (
 // returns an error, nothing is saved and Update
 // returns it. Updates of one session in one process take turns. After [ErrUncertain]
 // the change may have been saved, and fn is not run again. A new session is created;
-// its cookie goes out with the headers. A sealed session is only changed for this
+// its cookie goes out with the headers. A subject that is pending (SetSubject) is set in
+// the same step, so that who has the replaced cookie does not see what is the new
+// subject's. A sealed session is only changed for this
 // response: nothing can be atomic between two copies of a cookie.
 func (m *Manager) Update(ctx context.Context, fn func(*Session) error) error {
 	s, err := m.Get(ctx)
@@ -102,13 +104,23 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 	taken := s.p.takeValues()
 	view := &Session{
 		m: s.m, ctx: ctx, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
-		inUpdate: true, p: taken.cloneValues(),
+		inUpdate: true, p: taken.cloneValues(), flashes: s.flashes,
 	}
 	s.mu.Unlock()
+	returned := false
+	defer func() {
+		if !returned { // fn has panicked, and whoever recovers may have the request saved
+			s.mu.Lock()
+			s.p.putUnder(taken)
+			s.mu.Unlock()
+		}
+	}()
 	err = runUpdate(view, fn)
+	returned = true
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.flashes = max(s.flashes, view.flashes)
 	switch {
 	case err != nil:
 	case s.writable() != nil:
@@ -200,6 +212,9 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 		s.p.clear, s.p.set, s.p.remove = keep.clear, keep.set, keep.remove
 		return false, nil
 	}
+	if s.p.subject != nil {
+		return s.saveUpdateWithSubject(ctx, rec, p)
+	}
 	ch := &Change{
 		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(), Base: rec, IfVersion: rec.version,
 		Clear: p.clear, Set: p.set, Remove: p.remove, Limits: s.m.limits,
@@ -235,6 +250,27 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 		s.base, s.applied, s.owed = s.sealed.rec, nil, cookieNew
 	}
 	s.observe(ctx, Event{Name: EventSave, Handle: Handle(s.key), Subject: rec.subject})
+	return false, nil
+}
+
+// saveUpdateWithSubject saves what fn did in one step with the subject that is pending.
+// Saved before it, it would be open to whoever has the cookie that is about to be
+// replaced, and go with the values of the subject before.
+func (s *Session) saveUpdateWithSubject(ctx context.Context, rec *Record, p *pending) (again bool, err error) {
+	switch {
+	case s.sent:
+		return false, ErrCommitted // the new cookie can no longer be sent
+	case s.p.clear:
+		return true, nil // another goroutine has set another subject meanwhile: these were the old one's values
+	}
+	keep := s.p
+	s.base, s.applied, s.version, s.exact = rec, nil, rec.version, true
+	s.p.clear, s.p.set, s.p.remove, s.p.ifVersion = p.clear, p.set, p.remove, rec.version
+	if _, err := s.flush(ctx, true); err != nil {
+		s.p = keep
+		return errors.Is(err, ErrConflict), err
+	}
+	s.p.clear, s.p.set, s.p.remove = keep.clear, keep.set, keep.remove
 	return false, nil
 }
 
