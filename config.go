@@ -68,6 +68,11 @@ type Config struct {
 	// MaxKeys bounds the number of values, likewise. Default: 256.
 	MaxKeys int
 
+	// MaxPerSubject ends, at each sign-in, the sessions of the subject that signed in
+	// first, so that so many are left (OWASP ASVS 7.1.2). However many sign in at once,
+	// the same ones stay. Zero: no limit. It needs a store that lists by subject.
+	MaxPerSubject int
+
 	// OnCorrupt says what happens when a stored record does not decode. Default:
 	// CorruptStartsNew.
 	OnCorrupt CorruptPolicy
@@ -315,6 +320,12 @@ func (c *Config) checkLimits(bad complaint) {
 	}
 	if c.MaxKeys < 0 {
 		bad("MaxKeys", "is negative")
+	}
+	if c.MaxPerSubject < 0 {
+		bad("MaxPerSubject", "is negative")
+	}
+	if _, lists := c.Store.(Lister); c.MaxPerSubject > 0 && !lists {
+		bad("MaxPerSubject", "needs a store that lists the sessions of a subject; sealed sessions are in their cookies, where nobody can count them")
 	}
 }
 

@@ -119,6 +119,7 @@ func (s *Session) create(ctx context.Context, all bool) error {
 		s.observe(ctx, Event{Name: EventCreate, Handle: Handle(s.key), Subject: rec.subject})
 		if rec.subject != "" {
 			s.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: rec.subject})
+			s.limitSubject(ctx, rec.subject)
 		}
 		return nil
 	}
@@ -178,6 +179,7 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	}
 	if ch.Subject != nil {
 		s.observe(ctx, Event{Name: EventAuthenticate, Handle: Handle(s.key), Subject: *ch.Subject})
+		s.limitSubject(ctx, *ch.Subject)
 	}
 	if ch.Subject != nil || s.sealed != nil && ch.Rotate != nil {
 		s.m.watches.ended(s.key)

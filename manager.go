@@ -105,8 +105,9 @@ func (m *Manager) observe(ctx context.Context, e Event) {
 }
 
 // StatusOf returns the HTTP status that fits an error of this package: 409 for
-// [ErrEnded], 404 for [ErrNotFound], 500 for a programmer's mistake or a session that is
-// too large, 503 for what a store can have, and so for all errors that it does not know.
+// [ErrEnded], 404 for [ErrNotFound], 403 for [ErrSignInAgain], 500 for a programmer's
+// mistake or a session that is too large, 503 for what a store can have, and so for all
+// errors that it does not know.
 func StatusOf(err error) int {
 	var enc *EncodeError
 	var dec *DecodeError
@@ -116,6 +117,8 @@ func StatusOf(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound
+	case errors.Is(err, ErrSignInAgain):
+		return http.StatusForbidden
 	case errors.As(err, &enc), errors.As(err, &dec), errors.As(err, &cfg), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrNoValue), errors.Is(err, ErrCommitted),
 		errors.Is(err, ErrDestroyed), errors.Is(err, ErrInvalidName), errors.Is(err, ErrInvalidSubject), errors.Is(err, ErrInUpdate), errors.Is(err, ErrInvalidTimeout),
 		errors.Is(err, ErrCookieUndeliverable), errors.Is(err, ErrCorrupt), errors.Is(err, errDetached),

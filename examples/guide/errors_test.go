@@ -58,7 +58,7 @@ func TestOneHandlerForAllErrors(t *testing.T) {
 var byName = map[string]error{
 	"ErrNoMiddleware": beaker.ErrNoMiddleware, "ErrCommitted": beaker.ErrCommitted, "ErrDestroyed": beaker.ErrDestroyed,
 	"ErrEnded": beaker.ErrEnded, "ErrRevoked": beaker.ErrRevoked, "ErrInert": beaker.ErrInert, "ErrNotFound": beaker.ErrNotFound,
-	"ErrNoValue": beaker.ErrNoValue, "DecodeError": &beaker.DecodeError{}, "EncodeError": &beaker.EncodeError{},
+	"ErrSignInAgain": beaker.ErrSignInAgain, "ErrNoValue": beaker.ErrNoValue, "DecodeError": &beaker.DecodeError{}, "EncodeError": &beaker.EncodeError{},
 	"ErrTooLarge": beaker.ErrTooLarge, "TooLargeError": &beaker.TooLargeError{}, "CookieTooLargeError": &beaker.CookieTooLargeError{},
 	"ErrInvalidName": beaker.ErrInvalidName, "ErrInvalidSubject": beaker.ErrInvalidSubject, "ErrInvalidTimeout": beaker.ErrInvalidTimeout,
 	"ErrInUpdate": beaker.ErrInUpdate, "ErrCookieUndeliverable": beaker.ErrCookieUndeliverable, "ErrNotRevocable": beaker.ErrNotRevocable,
