@@ -189,7 +189,7 @@ func decodeAny(data []byte) (any, error) {
 func numbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		if strings.ContainsAny(string(v), ".eE") {
+		if v == "-0" || strings.ContainsAny(string(v), ".eE") { // no integer is negative and zero
 			if f, err := v.Float64(); err == nil {
 				return f
 			}

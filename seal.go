@@ -240,5 +240,8 @@ func parsePayload(b []byte, h hasher) (*Record, *credential, error) {
 		return nil, nil, errPayload
 	}
 	rec, err := newRecord(m, rest)
-	return rec, &cred, err
+	if err != nil {
+		return nil, nil, errPayload
+	}
+	return rec, &cred, nil
 }
