@@ -222,7 +222,7 @@ func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 		return nil, pending{} // the session was only read, as most are
 	}
 	ch := &sentChange{Change: Change{
-		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(), IfVersion: p.ifVersion,
+		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(),
 		Idle: p.idle, Absolute: s.absolute(s.now), Subject: p.subject, Cookie: p.cookie, Touch: p.touch,
 	}}
 	unsaved := pending{clear: p.clear, set: p.set, remove: p.remove}
@@ -232,6 +232,9 @@ func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 	}
 	if p.wipe {
 		ch.Clear = true // whether values are saved or not: they are another's
+	}
+	if p.ifSame {
+		ch.IfVersion = rec.version
 	}
 	if p.subject != nil {
 		ch.AuthenticatedAt = s.authenticatedAt()

@@ -85,6 +85,7 @@ type pending struct {
 	wipe   bool // all values that the session had go with its subject
 	rotate bool
 	save   bool
+	ifSame bool // only if nobody has changed the session since base
 
 	idle     time.Duration
 	absolute time.Duration
@@ -92,8 +93,6 @@ type pending struct {
 	touch    Millis
 	subject  *string
 	cookie   *CookieAttributes
-
-	ifVersion Version // by Update
 }
 
 func (p *pending) values() bool { return p.clear || len(p.set) > 0 || len(p.remove) > 0 }

@@ -265,7 +265,7 @@ func (s *Session) saveUpdateWithSubject(ctx context.Context, rec *Record, p *pen
 	}
 	keep := s.p
 	s.base, s.applied, s.version, s.exact = rec, nil, rec.version, true
-	s.p.clear, s.p.set, s.p.remove, s.p.ifVersion = p.clear, p.set, p.remove, rec.version
+	s.p.clear, s.p.set, s.p.remove, s.p.ifSame = p.clear, p.set, p.remove, true
 	if _, err := s.flush(ctx, true); err != nil {
 		s.p = keep
 		return errors.Is(err, ErrConflict), err
