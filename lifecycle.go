@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// RegenerateOption is an option of Session.Regenerate.
-type RegenerateOption func(*pending)
+// RegenerateOption is an option of Session.Regenerate. The zero value changes nothing.
+type RegenerateOption struct{ grace time.Duration }
 
 // Grace lets requests that are under way with the replaced cookie go on for d, at
 // most a minute: they read and write, and get no cookie. Without it they find no
 // session, and their writes are answered with ErrEnded.
-func Grace(d time.Duration) RegenerateOption { return func(p *pending) { p.grace = d } }
+func Grace(d time.Duration) RegenerateOption { return RegenerateOption{grace: d} }
 
 const maxGrace = time.Minute
 
@@ -26,21 +26,21 @@ const maxGrace = time.Minute
 // brings no cookie. A new session has a new secret anyway.
 func (s *Session) Regenerate(opts ...RegenerateOption) error {
 	return s.lifecycle(func() error {
-		var p pending
+		var grace time.Duration
 		for _, o := range opts {
-			o(&p)
+			grace = o.grace
 		}
-		if p.grace < 0 || p.grace > maxGrace {
-			return fmt.Errorf("%w: a grace of %v is not between 0 and %v", ErrInvalidTimeout, p.grace, maxGrace)
+		if grace < 0 || grace > maxGrace {
+			return fmt.Errorf("%w: a grace of %v is not between 0 and %v", ErrInvalidTimeout, grace, maxGrace)
 		}
-		if p.grace > 0 && s.sealed != nil {
+		if grace > 0 && s.sealed != nil {
 			return fmt.Errorf("beaker: a sealed session has no grace: %w", errors.ErrUnsupported)
 		}
 		if s.state == stateLive && !s.previous {
 			if s.p.subject != nil {
-				p.grace = 0 // a sign-in has none, whatever else the request asks for
+				grace = 0 // a sign-in has none, whatever else the request asks for
 			}
-			s.p.rotate, s.p.grace = true, p.grace
+			s.p.rotate, s.p.grace = true, grace
 		}
 		return nil
 	})

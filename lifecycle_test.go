@@ -519,7 +519,11 @@ func TestDevices(t *testing.T) {
 		begin("", "anonymous")
 		a.clock.Advance(time.Minute)
 		list := func(subject string) (names []string) {
-			for info, err := range a.List(t.Context(), subject) {
+			all := a.List(t.Context(), subject)
+			if subject == "*" {
+				all = a.ListAll(t.Context())
+			}
+			for info, err := range all {
 				must(t, err)
 				name, _ := agent.Get(info)
 				if v, _ := info.Get("agent"); v != name {
@@ -536,8 +540,13 @@ func TestDevices(t *testing.T) {
 			slices.Sort(names)
 			return names
 		}
-		if got := fmt.Sprint(list("alice"), list("bob"), list("nobody"), list("")); got != "[laptop phone] [tablet] [] [anonymous laptop phone tablet]" {
+		if got := fmt.Sprint(list("alice"), list("bob"), list("nobody"), list("*")); got != "[laptop phone] [tablet] [] [anonymous laptop phone tablet]" {
 			t.Errorf("listed %s", got)
+		}
+		for _, err := range a.List(t.Context(), "") {
+			if !errors.Is(err, beaker.ErrInvalidSubject) {
+				t.Errorf("an anonymous visitor is shown a session: %v", err)
+			}
 		}
 		ctx := t.Context()
 		if err := a.RevokeOwn(ctx, "alice", hBob); !errors.Is(err, beaker.ErrNotFound) {

@@ -92,47 +92,62 @@ func (i Info) badValue(name string, err error) {
 	i.m.observe(context.Background(), Event{Name: EventBadValue, Handle: i.Handle(), Detail: name, Err: err})
 }
 
-// List iterates over the live sessions of a subject, or over all sessions, everybody's,
-// if the subject is empty. So for a visitor's own list of devices, make sure first that
-// Session.Subject is not empty: that of an anonymous visitor is. A session that begins or ends meanwhile may be there or not. An
-// error ends the listing; it is [errors.ErrUnsupported] if the store cannot list.
+// List iterates over the live sessions of a subject, for a list of devices. A session
+// that begins or ends meanwhile may be there or not. An error ends the listing: it is
+// [ErrInvalidSubject] if the subject is empty, as that of an anonymous visitor is, and
+// [errors.ErrUnsupported] if the store cannot list.
 func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		if m.sealed {
-			yield(Info{}, errSealed("list"))
+		if err := checkSubject(subject); err != nil || subject == "" {
+			// Whoever forgets to look whether somebody is signed in must not show
+			// everybody's sessions.
+			yield(Info{}, ErrInvalidSubject)
 			return
 		}
-		if m.lister == nil {
-			yield(Info{}, fmt.Errorf("beaker: this store does not list sessions: %w", errors.ErrUnsupported))
+		m.list(ctx, subject, yield)
+	}
+}
+
+// ListAll is List for all sessions, anonymous ones too: for operators.
+func (m *Manager) ListAll(ctx context.Context) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) { m.list(ctx, "", yield) }
+}
+
+func (m *Manager) list(ctx context.Context, subject string, yield func(Info, error) bool) {
+	if m.sealed {
+		yield(Info{}, errSealed("list"))
+		return
+	}
+	if m.lister == nil {
+		yield(Info{}, fmt.Errorf("beaker: this store does not list sessions: %w", errors.ErrUnsupported))
+		return
+	}
+	seen := map[RecordKey]bool{}
+	for q := (ListQuery{Subject: subject}); ; {
+		op := new(opContext).start(ctx, m.cfg.StoreTimeout)
+		page, next, err := m.lister.List(op, q)
+		op.stop()
+		if err != nil {
+			m.observe(ctx, Event{Name: EventStoreError, Detail: "list", Err: err})
+			yield(Info{}, fmt.Errorf("beaker: list: %w", err))
 			return
 		}
-		seen := map[RecordKey]bool{}
-		for q := (ListQuery{Subject: subject}); ; {
-			op := new(opContext).start(ctx, m.cfg.StoreTimeout)
-			page, next, err := m.lister.List(op, q)
-			op.stop()
-			if err != nil {
-				m.observe(ctx, Event{Name: EventStoreError, Detail: "list", Err: err})
-				yield(Info{}, fmt.Errorf("beaker: list: %w", err))
+		now := m.now()
+		for _, rec := range page {
+			if rec.Expired(now) || subject != "" && (rec.subject != subject || seen[rec.key]) {
+				continue
+			}
+			if subject != "" {
+				seen[rec.key] = true // a subject has few sessions; a listing of all may be long
+			}
+			if !yield(Info{m, rec}, nil) {
 				return
 			}
-			now := m.now()
-			for _, rec := range page {
-				if rec.Expired(now) || subject != "" && (rec.subject != subject || seen[rec.key]) {
-					continue
-				}
-				if subject != "" {
-					seen[rec.key] = true // a subject has few sessions; a listing of all may be long
-				}
-				if !yield(Info{m, rec}, nil) {
-					return
-				}
-			}
-			if next == "" {
-				return
-			}
-			q.Cursor = next
 		}
+		if next == "" {
+			return
+		}
+		q.Cursor = next
 	}
 }
 

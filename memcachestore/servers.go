@@ -13,8 +13,8 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 )
 
-// DefaultPort is the port of a server that is named without one.
-const DefaultPort = "11211"
+// defaultPort is the port of a server that is named without one.
+const defaultPort = "11211"
 
 // servers is a fixed list of servers. It differs from memcache.ServerList in three
 // points: the order in which it was written does not matter, a name that cannot be
@@ -60,7 +60,7 @@ func parseServer(text string) (*server, error) {
 	if strings.HasPrefix(text, "/") {
 		return &server{"unix", text}, nil
 	}
-	host, port := text, DefaultPort
+	host, port := text, defaultPort
 	switch {
 	case strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]"):
 		host = text[1 : len(text)-1]

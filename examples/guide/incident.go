@@ -15,7 +15,7 @@ func cookiesLeaked(secrets *beaker.Secrets, leak time.Time) {
 
 func endAll(ctx context.Context, sessions *beaker.Manager) (ended int, err error) {
 	//docs:begin all
-	for info, err := range sessions.List(ctx, "") {
+	for info, err := range sessions.ListAll(ctx) {
 		if err != nil {
 			return ended, err
 		}
