@@ -233,9 +233,6 @@ func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 	if p.wipe {
 		ch.Clear = true // whether values are saved or not: they are another's
 	}
-	if p.ifSame {
-		ch.IfVersion = rec.version
-	}
 	if p.subject != nil {
 		ch.AuthenticatedAt = s.authenticatedAt()
 	}
@@ -252,6 +249,9 @@ func (s *Session) pendingChange(all bool) (*sentChange, pending) {
 	}
 	if !data && p.touch == 0 && (s.owed != cookieRefresh || s.previous || s.sent) {
 		return nil, unsaved
+	}
+	if p.ifSame {
+		ch.IfVersion = rec.version
 	}
 	if s.exact {
 		ch.Base = rec
