@@ -583,7 +583,7 @@ func TestDevices(t *testing.T) {
 			}
 		}
 		a.clock.Advance(time.Hour)
-		if got := list(""); len(got) != 0 {
+		if got := list("*"); len(got) != 0 {
 			t.Errorf("expired, and listed: %v", got)
 		}
 	})
