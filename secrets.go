@@ -145,6 +145,11 @@ func makeSecretsFile(path string) error {
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	// Or power loss might take the secrets and leave the sessions that are signed by them.
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync() // not every system can
+		_ = d.Close()
+	}
 	return nil
 }
 

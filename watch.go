@@ -29,7 +29,8 @@ import (
 // this purpose, when it becomes another subject's. The cause is then [ErrEnded]; it is
 // [ErrClosed] after Manager.Close, so that a server can shut down. What ends it through
 // this Manager is noticed at once, what another node does as soon as the store tells of
-// it (see [Watcher]), and at the latest after Config.WatchInterval. While the store
+// it (see [Watcher]), and at the latest after Config.WatchInterval, plus the time for which
+// a store serves copies, if it does. While the store
 // cannot be asked, the watch goes on until the last known deadline and ends there with
 // the store's error.
 //

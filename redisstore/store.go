@@ -52,7 +52,9 @@ type Options struct {
 	// The client must not have DisableCache, and its ConnWriteTimeout should be short:
 	// it is what finds out that Redis has fallen silent. Open sees to both.
 	Cache bool
-	// CacheTTL is how long a copy is used if Redis says nothing; zero means
+	// CacheTTL is how long a copy is used if Redis says nothing. For up to twice that and a
+	// minute this process also remembers which sessions it has written, at about 100 bytes
+	// each; zero means
 	// [DefaultCacheTTL].
 	CacheTTL time.Duration
 
