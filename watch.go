@@ -29,10 +29,9 @@ import (
 // this purpose, when it becomes another subject's. The cause is then [ErrEnded]; it is
 // [ErrClosed] after Manager.Close, so that a server can shut down. What ends it through
 // this Manager is noticed at once, what another node does as soon as the store tells of
-// it (see [Watcher]), and at the latest after Config.WatchInterval, plus the time for which
-// a store serves copies, if it does. While the store
-// cannot be asked, the watch goes on until the last known deadline and ends there with
-// the store's error.
+// it (see [Watcher]), and at the latest after Config.WatchInterval, plus the time for
+// which the store serves copies, if it does. While the store cannot be asked, the watch
+// goes on until the last known deadline and ends there with the store's error.
 //
 // Watching is not a use: it does not keep the session alive. Of a sealed session only
 // the absolute deadline and revocations are noticed, and there a new secret counts as
