@@ -73,7 +73,14 @@ func losesAll(v any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%v has no exported field, so that nothing of it would be kept: begin the fields' names with capital letters", t)
+	return emptyTypeError{t}
+}
+
+// emptyTypeError names a type and nothing of a value.
+type emptyTypeError struct{ t reflect.Type }
+
+func (e emptyTypeError) Error() string {
+	return fmt.Sprintf("%v has no exported field, so that nothing of it would be kept: begin the fields' names with capital letters", e.t)
 }
 
 var (
@@ -219,11 +226,15 @@ type EncodeError struct {
 }
 
 // Error names the codec's error by its type, for its text may quote the value; only
-// that of an unsupported type is certain to name no more than the type.
+// those that are about a type are certain to name no more than the type.
 func (e *EncodeError) Error() string {
 	var ute *json.UnsupportedTypeError
-	if errors.As(e.Err, &ute) {
+	var ete emptyTypeError
+	switch {
+	case errors.As(e.Err, &ute):
 		return fmt.Sprintf("beaker: value %q does not encode: %v", e.Name, ute)
+	case errors.As(e.Err, &ete):
+		return fmt.Sprintf("beaker: value %q does not encode: %v", e.Name, ete)
 	}
 	return fmt.Sprintf("beaker: value %q does not encode: %T", e.Name, e.Err)
 }

@@ -53,7 +53,7 @@ var (
 var (
 	// ErrNoMiddleware means that the context did not pass through this manager's
 	// [Manager.Wrap]. Wrap the handler (or the router) with it.
-	ErrNoMiddleware = errors.New("beaker: no session in this context: the handler is not wrapped by this Manager's Wrap")
+	ErrNoMiddleware = errors.New("beaker: no session in this context: the handler is not wrapped by this Manager's Wrap, or the context is not the request's")
 
 	// ErrCommitted means that the change needs a cookie, but the response headers
 	// have been sent, or the request is over. Change the session before the first

@@ -25,6 +25,10 @@ func TestAMistakeOfTheApplicationIsLogged(t *testing.T) {
 		{"a value that does not encode", func(_ *app, s *beaker.Session, _ http.ResponseWriter, _ *http.Request) {
 			s.Set("user", func() {})
 		}, 500, `value \"user\" does not encode: json: unsupported type: func()`},
+		{"a struct of which nothing would be kept", func(_ *app, s *beaker.Session, _ http.ResponseWriter, _ *http.Request) {
+			type user struct{ name string }
+			s.Set("user", user{"fred"})
+		}, 500, `value \"user\" does not encode: beaker_test.user has no exported field, so that nothing of it would be kept`},
 		{"a name that is not one", func(_ *app, s *beaker.Session, _ http.ResponseWriter, _ *http.Request) {
 			s.Set("\xff", 1)
 		}, 500, "invalid value name"},

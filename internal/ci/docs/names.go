@@ -62,7 +62,7 @@ func (u *universe) with(d *document) *universe {
 
 var (
 	notGo    = regexp.MustCompile(`[/;$@%<>\\]|--|\w-\w|^[\w.-]+\.(md|go|db|json|txt|mod|work|sum|toml|yml)$`)
-	literal  = regexp.MustCompile(`"[^"]*"|'[^']*'`)
+	literal  = regexp.MustCompile(`"[^"]*"|\B'[^']*'`)
 	nameLike = regexp.MustCompile(`(?:^|[^\w.)\]}])([A-Za-z_]\w*)(?:\[[\w.*\[\]]*\])?((?:\.[A-Za-z_]\w*)*)`)
 	exported = regexp.MustCompile(`^[A-Z]\w*[a-z]\w*$`)
 )
