@@ -11,3 +11,8 @@ require (
 )
 
 require pgregory.net/rapid v1.3.0
+
+require (
+	golang.org/x/net v0.57.0
+	golang.org/x/text v0.40.0 // indirect
+)
