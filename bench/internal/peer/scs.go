@@ -78,11 +78,9 @@ func scsOn(store, suffix, reference, note string, o scsOptions, open func(ctx co
 			if err != nil {
 				return nil, err
 			}
+			// New starts a clean-up, once a minute, of a store that is not used. It goes on:
+			// StopCleanup races with its beginning.
 			sm := scs.New()
-			// New has started a clean-up for a store that is not used.
-			if unused, ok := sm.Store.(*scsmem.MemStore); ok {
-				unused.StopCleanup()
-			}
 			sm.Store, sm.IdleTimeout, sm.Cookie.Secure = st.store, o.idle, true
 			if o.json {
 				sm.Codec = jsonCodec{}
