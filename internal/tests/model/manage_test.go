@@ -104,7 +104,11 @@ func (w *world) revokeOwn(t *rapid.T) {
 func (w *world) list(t *rapid.T) {
 	subject := oneOf(t, "subject", append([]string{""}, subjects...))
 	got := map[beaker.Handle]string{}
-	for info, err := range w.app.List(context.Background(), subject) {
+	all := w.app.List(context.Background(), subject)
+	if subject == "" {
+		all = w.app.ListAll(context.Background())
+	}
+	for info, err := range all {
 		if w.sealed {
 			sameError(t, "List", err, errors.ErrUnsupported)
 			return

@@ -54,6 +54,7 @@ type pending struct {
 	idle     int64
 	absolute int64
 	subject  *string
+	wipe     bool // it was another subject's
 	rotate   bool
 	until    int64 // the length of the grace
 	touch    bool
@@ -173,6 +174,9 @@ func (v *visit) revert() { v.p, v.err = pending{touch: v.p.touch}, nil }
 func (v *visit) setSubject(subject string) error {
 	if err := v.writable(); err != nil {
 		return err
+	}
+	if was := v.subject(); was != "" && was != subject {
+		v.p.clear, v.p.set, v.p.remove, v.p.wipe = true, nil, nil, true
 	}
 	v.p.subject, v.p.rotate, v.p.until = &subject, v.phase == live, 0
 	return nil
@@ -305,7 +309,7 @@ func (v *visit) apply(all bool) error {
 	if v.saves(all) {
 		unsaved = pending{}
 	} else {
-		p.clear, p.set, p.remove = false, nil, nil
+		p.clear, p.set, p.remove = p.wipe, nil, nil
 	}
 	abs := v.absolute(&p)
 	if v.w.sealed && abs != 0 && abs != v.base.abs {
