@@ -255,47 +255,83 @@ func sortedValues(values []Value) []Value {
 	return slices.SortedFunc(slices.Values(values), byName)
 }
 
-// joinValues lays set, which is sorted, over old without the removed names. It goes
-// through them twice, to allocate once.
+// joinValues lays set, which is sorted, over old without the removed names. What stays
+// is copied in pieces as long as possible, into what is allocated once.
 func joinValues(old string, remove []string, set []Value) (enc string, keys int) {
-	size := 0
-	join(old, remove, set, func(name, data string, _ []byte, n int) {
-		size += uvarintLen(len(name)) + len(name) + uvarintLen(n) + n
-		keys++
-	})
+	var few [8]edit
+	all := edits(few[:0], old, remove, set)
+	n, head := uvarint(old)
+	keys = int(n)
+	size := len(old) - head
+	for _, e := range all {
+		size -= e.to - e.from
+		switch {
+		case e.set == nil:
+			keys--
+			continue
+		case e.from == e.to:
+			keys++
+		}
+		size += uvarintLen(len(e.set.Name)) + len(e.set.Name) + uvarintLen(len(e.set.Data)) + len(e.set.Data)
+	}
 	var b strings.Builder
 	b.Grow(uvarintLen(keys) + size)
 	putUvarint(&b, keys)
-	join(old, remove, set, func(name, data string, fresh []byte, n int) {
-		putUvarint(&b, len(name))
-		b.WriteString(name)
-		putUvarint(&b, n)
-		b.WriteString(data)
-		b.Write(fresh)
-	})
+	at := head
+	for _, e := range all {
+		b.WriteString(old[at:e.from])
+		at = e.to
+		if e.set != nil {
+			putUvarint(&b, len(e.set.Name))
+			b.WriteString(e.set.Name)
+			putUvarint(&b, len(e.set.Data))
+			b.Write(e.set.Data)
+		}
+	}
+	b.WriteString(old[at:])
 	return b.String(), keys
 }
 
-// join calls emit for each value of the result, in order: data is the old value,
-// fresh a new one, n the length of either.
-func join(old string, remove []string, set []Value, emit func(name, data string, fresh []byte, n int)) {
-	n, size := uvarint(old)
-	for rest := old[size:]; n > 0; n-- {
-		var name, data string
-		name, rest, _ = cutString(rest)
-		data, rest, _ = cutString(rest)
+// edit says that set, or nothing, comes in place of a part of encoded values: of one
+// value, or of none.
+type edit struct {
+	from, to int
+	set      *Value
+}
+
+// edits appends what makes of old what joinValues returns, in order.
+func edits(dst []edit, old string, remove []string, set []Value) []edit {
+	n, at := uvarint(old)
+	for ; n > 0 && (len(set) > 0 || len(remove) > 0); n-- {
+		from := at
+		var name string
+		name, at = entryAt(old, from)
 		for len(set) > 0 && set[0].Name < name {
-			emit(set[0].Name, "", set[0].Data, len(set[0].Data))
+			dst = append(dst, edit{from, from, &set[0]})
 			set = set[1:]
 		}
-		if len(set) > 0 && set[0].Name == name || len(remove) > 0 && slices.Contains(remove, name) {
-			continue
+		switch {
+		case len(set) > 0 && set[0].Name == name:
+			dst = append(dst, edit{from, at, &set[0]})
+			set = set[1:]
+		case len(remove) > 0 && slices.Contains(remove, name):
+			dst = append(dst, edit{from, at, nil})
 		}
-		emit(name, data, nil, len(data))
 	}
-	for _, v := range set {
-		emit(v.Name, "", v.Data, len(v.Data))
+	for i := range set {
+		dst = append(dst, edit{len(old), len(old), &set[i]})
 	}
+	return dst
+}
+
+// entryAt returns the name of the value that begins at a position, and where it ends.
+func entryAt(s string, at int) (name string, end int) {
+	if k := int(s[at]); k < 0x80 && s[at+k+1] < 0x80 { // as in findValue
+		return s[at+1 : at+k+1], at + k + 2 + int(s[at+k+1])
+	}
+	name, rest, _ := cutString(s[at:])
+	_, rest, _ = cutString(rest)
+	return name, len(s) - len(rest)
 }
 
 func uvarintLen(n int) int {

@@ -23,6 +23,7 @@ import (
 	"github.com/seed12c5fab1/beaker/bench/internal/endtoend"
 	"github.com/seed12c5fab1/beaker/bench/internal/field"
 	"github.com/seed12c5fab1/beaker/bench/internal/report"
+	"github.com/seed12c5fab1/beaker/bench/internal/scale"
 	"github.com/seed12c5fab1/beaker/bench/internal/servers"
 )
 
@@ -71,6 +72,7 @@ func command(ctx context.Context) error {
 	short := flag.Bool("short", false, "do everything once, to see that it is right; its times mean nothing")
 	flag.StringVar(&o.out, "o", "", "a folder for raw results and the chart")
 	cpu := flag.Bool("cpu", false, "in process, compare processor time: on a machine that does much else it varies least")
+	much := flag.Bool("scale", false, "measure with much of everything instead, for half an hour: parts keys, concurrency, memory, files, sqlite, postgresql")
 	flag.Parse()
 	o.effort = full
 	if *short {
@@ -90,6 +92,14 @@ func command(ctx context.Context) error {
 	env, err := servers.New("b")
 	if err != nil {
 		return err
+	}
+	if *much {
+		fmt.Println(report.Machine())
+		sizes := scale.Full
+		if o.effort.once {
+			sizes = scale.Small
+		}
+		return errors.Join(scale.Run(ctx, env, sizes, o.parts.MatchString, os.Stdout), env.Close())
 	}
 	set, err := measure(ctx, env, o, os.Stderr)
 	if err = errors.Join(err, env.Close()); err != nil {

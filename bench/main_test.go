@@ -15,6 +15,7 @@ import (
 	"github.com/seed12c5fab1/beaker/bench/internal/endtoend"
 	"github.com/seed12c5fab1/beaker/bench/internal/field"
 	"github.com/seed12c5fab1/beaker/bench/internal/report"
+	"github.com/seed12c5fab1/beaker/bench/internal/scale"
 	"github.com/seed12c5fab1/beaker/bench/internal/servers"
 )
 
@@ -85,6 +86,15 @@ func TestEverythingIsDoneRight(t *testing.T) {
 	if err := write(set, t.TempDir()); err != nil {
 		t.Error(err)
 	}
+}
+
+// What is measured with much of everything works with little of it.
+func TestScale(t *testing.T) {
+	var text strings.Builder
+	if err := scale.Run(t.Context(), env, scale.Small, all.MatchString, &text); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(text.String())
 }
 
 // Each scenario is spoiled in turn.

@@ -2,9 +2,11 @@ package contest
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -233,13 +235,17 @@ type Client struct {
 }
 
 // NewClient returns a client without a cookie. As far as handlers can tell, it speaks
-// HTTPS, so that Secure cookies come back.
+// HTTPS, so that Secure cookies come back, and its requests have a context that may end,
+// as those of net/http's server have.
 func NewClient() *Client {
-	r := &http.Request{
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Minute})
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, &net.TCPAddr{Port: 443}))
+	_ = cancel // the requests last as long as the program
+	r := (&http.Request{
 		Method: http.MethodGet, URL: &url.URL{Path: "/"}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": {"text/html"}, "User-Agent": {"bench"}}, Body: http.NoBody, Host: "example.com",
 		RemoteAddr: "192.0.2.1:1234", RequestURI: "/", TLS: &tls.ConnectionState{},
-	}
+	}).WithContext(ctx)
 	return &Client{header: http.Header{}, body: make([]byte, 0, 4096), request: r, saved: *r, line: []string{""}}
 }
 
