@@ -127,7 +127,7 @@ func (s *Session) create(ctx context.Context, all bool) error {
 
 // apply sends what is pending for a stored session.
 func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err error) {
-	sending, unsaved := s.pendingChange(all)
+	sending, unsaved := s.pendingChange(ctx, all)
 	if sending == nil {
 		return false, nil
 	}
@@ -160,7 +160,7 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 		again := *ch
 		again.Rotate = nil
 		if again.ChangesData() {
-			if v, err = s.m.apply(ctx, new(opContext), s.store(), s.key, &again); err == nil {
+			if v, err = s.m.apply(ctx, new(opContext).detach(ctx, s.m.cfg.StoreTimeout), s.store(), s.key, &again); err == nil {
 				ch, s.previous = &again, true
 			}
 		}
@@ -215,16 +215,21 @@ type sentChange struct {
 
 // pendingChange returns what is to be applied, or nil, and the values that are not
 // to be saved.
-func (s *Session) pendingChange(all bool) (*sentChange, pending) {
+func (s *Session) pendingChange(ctx context.Context, all bool) (*sentChange, pending) {
 	rec, p := s.record(), &s.p
 	if p.idle == 0 && p.absolute == 0 && p.subject == nil && !p.wipe && p.cookie == nil && !p.rotate && p.touch == 0 &&
 		s.owed != cookieRefresh && (!p.values() || !s.saves(all)) {
 		return nil, pending{} // the session was only read, as most are
 	}
+	now := s.m.cfg.Now()
 	ch := &sentChange{Change: Change{
-		Now: s.m.now(), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(),
+		Now: Millis(now.UnixMilli()), Proof: s.proof, AnyProof: s.anyProof, Began: s.began(),
 		Idle: p.idle, Absolute: s.absolute(s.now), Subject: p.subject, Cookie: p.cookie, Touch: p.touch,
 	}}
+	ch.op.detach(ctx, s.m.cfg.StoreTimeout)
+	if s.m.cfg.realClock {
+		ch.op.startedAt(now)
+	}
 	unsaved := pending{clear: p.clear, set: p.set, remove: p.remove}
 	if s.saves(all) {
 		ch.Clear, ch.Set, ch.Remove, ch.Limits = p.clear, p.set, p.remove, s.m.limits
@@ -337,9 +342,9 @@ func (s *Session) holdsCurrentProof(ctx context.Context) bool {
 	return err == nil && rec.key == s.key && rec.CheckProof(s.proof, s.m.now()) == ProofCurrent
 }
 
-// apply bounds the operation by op, which is new, and repeats what may be repeated.
+// apply bounds the operation by op, which is detached, and repeats what may be repeated.
 func (m *Manager) apply(ctx context.Context, op *opContext, store Store, key RecordKey, ch *Change) (Version, error) {
-	v, err := store.Apply(op.detach(ctx, m.cfg.StoreTimeout), key, ch)
+	v, err := store.Apply(op, key, ch)
 	op.stop()
 	if errors.Is(err, ErrUncertain) && ch.Rotate != nil {
 		// A rotation to the same proof is known when it is seen again; giving up would

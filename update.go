@@ -231,7 +231,7 @@ func (s *Session) saveUpdate(ctx context.Context, rec *Record, p *pending) (agai
 	if _, err := Merge(rec, &c); errors.Is(err, ErrTooLarge) {
 		return false, err
 	}
-	v, err := s.m.apply(ctx, new(opContext), s.store(), s.key, ch)
+	v, err := s.m.apply(ctx, new(opContext).detach(ctx, s.m.cfg.StoreTimeout), s.store(), s.key, ch)
 	switch {
 	case errors.Is(err, ErrConflict):
 		return true, err

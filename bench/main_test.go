@@ -132,7 +132,7 @@ func TestAWrongAnswerFailsTheRun(t *testing.T) {
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	c := *field.Find("memory", "floor")
 	c.Open = func(context.Context, contest.Env) (contest.Player, error) {
-		return nil, fmt.Errorf("open: %w", &contest.Missing{What: "that server", Err: errors.New("not installed")})
+		return nil, fmt.Errorf("open: %w", &contest.MissingError{What: "that server", Err: errors.New("not installed")})
 	}
 	results, left, err := contest.Measure(t.Context(), nil, []*contest.Contender{&c}, contest.Plan{})
 	if err != nil || len(results) != 0 || len(left) != 1 || !strings.Contains(left[0].Why, "that server") {

@@ -50,23 +50,23 @@ type Env interface {
 	// Dir makes an empty folder that lives as long as the run.
 	Dir() (string, error)
 	// Address returns where a server listens: an address or a DSN. It starts the
-	// server when it is first asked for. An error that is Missing means that the
+	// server when it is first asked for. An error that is a MissingError means that the
 	// contender is left out.
 	Address(ctx context.Context, server string) (string, error)
 	// Unique returns a name that no other contender has: letters and digits.
 	Unique() string
 }
 
-// Missing means that something is not installed, so that a contender cannot be measured.
-type Missing struct {
+// MissingError means that something is not installed, so that a contender cannot be measured.
+type MissingError struct {
 	What string
 	Err  error
 }
 
-func (m *Missing) Error() string { return fmt.Sprintf("%s is missing: %v", m.What, m.Err) }
+func (m *MissingError) Error() string { return fmt.Sprintf("%s is missing: %v", m.What, m.Err) }
 
 // Unwrap returns the cause.
-func (m *Missing) Unwrap() error { return m.Err }
+func (m *MissingError) Unwrap() error { return m.Err }
 
 // Player is an open contender. It is used by one goroutine.
 type Player interface {

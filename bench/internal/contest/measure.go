@@ -67,8 +67,7 @@ func Measure(ctx context.Context, env Env, all []*Contender, plan Plan) (results
 	}()
 	for _, c := range all {
 		t, err := open(ctx, env, c)
-		var missing *Missing
-		if errors.As(err, &missing) {
+		if missing, ok := errors.AsType[*MissingError](err); ok {
 			left = append(left, Left{c.ID(), missing.Error()})
 			continue
 		}

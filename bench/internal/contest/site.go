@@ -102,7 +102,6 @@ type siteCase struct {
 
 	before  int      // KeyN before a run
 	cookies []string // of anonymous sessions, for SignIn
-	last    string   // the cookie that the last of them had
 }
 
 func (c *siteCase) Native() bool { return true }
@@ -232,6 +231,7 @@ type Client struct {
 	request *http.Request
 	saved   http.Request
 	line    []string
+	leave   context.CancelFunc // a client that leaves; none does
 }
 
 // NewClient returns a client without a cookie. As far as handlers can tell, it speaks
@@ -239,14 +239,13 @@ type Client struct {
 // as those of net/http's server have.
 func NewClient() *Client {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Minute})
-	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, &net.TCPAddr{Port: 443}))
-	_ = cancel // the requests last as long as the program
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, &net.TCPAddr{Port: 443})) //nolint:gosec // see Client.leave
 	r := (&http.Request{
 		Method: http.MethodGet, URL: &url.URL{Path: "/"}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": {"text/html"}, "User-Agent": {"bench"}}, Body: http.NoBody, Host: "example.com",
 		RemoteAddr: "192.0.2.1:1234", RequestURI: "/", TLS: &tls.ConnectionState{},
 	}).WithContext(ctx)
-	return &Client{header: http.Header{}, body: make([]byte, 0, 4096), request: r, saved: *r, line: []string{""}}
+	return &Client{header: http.Header{}, body: make([]byte, 0, 4096), request: r, saved: *r, line: []string{""}, leave: cancel}
 }
 
 // Do calls a handler once. A cookie in the answer is kept.

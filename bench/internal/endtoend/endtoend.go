@@ -71,7 +71,7 @@ func Measure(ctx context.Context, env *servers.Servers, find func(store, name st
 		return nil, nil, err
 	}
 	w, err := newWrk(dir)
-	var missing *contest.Missing
+	var missing *contest.MissingError
 	if errors.As(err, &missing) {
 		return nil, []contest.Left{{Who: "end to end", Why: missing.Error()}}, nil
 	}

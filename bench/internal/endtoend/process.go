@@ -115,9 +115,8 @@ func (p *process) get(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil {
+	if err = errors.Join(err, res.Body.Close()); err != nil {
 		return "", err
 	}
 	if res.StatusCode != http.StatusOK {

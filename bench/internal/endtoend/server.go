@@ -84,8 +84,8 @@ func Serve(ctx context.Context, order string, find func(store, name string) *con
 }
 
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // it was told to end, and said so
 }

@@ -32,7 +32,7 @@ type wrk struct{ program, script string }
 func newWrk(dir string) (*wrk, error) {
 	program, err := exec.LookPath("wrk")
 	if err != nil {
-		return nil, &contest.Missing{What: "wrk", Err: fmt.Errorf("install Debian's package wrk: %w", err)}
+		return nil, &contest.MissingError{What: "wrk", Err: fmt.Errorf("install Debian's package wrk: %w", err)}
 	}
 	script := filepath.Join(dir, "result.lua")
 	return &wrk{program, script}, os.WriteFile(script, []byte(wrkScript), 0o600)

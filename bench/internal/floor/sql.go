@@ -37,7 +37,7 @@ func newRows(ctx context.Context, db *sql.DB, create, table string) (*rows, erro
 	}
 	t := &rows{}
 	for into, text := range map[**sql.Stmt]string{&t.load: sqlLoad, &t.insert: sqlInsert, &t.update: sqlUpdate, &t.renaming: sqlRename} {
-		stmt, err := db.PrepareContext(ctx, fmt.Sprintf(text, table))
+		stmt, err := db.PrepareContext(ctx, fmt.Sprintf(text, table)) //nolint:sqlclosecheck // it ends with db
 		if err != nil {
 			return nil, err
 		}

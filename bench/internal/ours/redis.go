@@ -20,7 +20,7 @@ import (
 // Redis is redisstore; with cached, sessions are read from this process's memory until
 // Redis says that they have changed.
 func Redis(name string, cached bool, reference string) *contest.Contender {
-	return on("redis", name, reference, "", func(ctx context.Context, env contest.Env) (opened, error) {
+	return on("redis", name, reference, func(ctx context.Context, env contest.Env) (opened, error) {
 		var trips wire.Counter
 		client, store, err := openRedis(ctx, env, &trips, cached)
 		if err != nil {

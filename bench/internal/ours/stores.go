@@ -68,8 +68,8 @@ func playerOf(open opener, count bool) func(ctx context.Context, env contest.Env
 }
 
 // on makes a contender of a store.
-func on(store, name, reference, note string, open opener) *contest.Contender {
-	c := &contest.Contender{Store: store, Name: name, Kind: contest.Ours, Floor: reference, Note: note, Open: playerOf(open, false)}
+func on(store, name, reference string, open opener) *contest.Contender {
+	c := &contest.Contender{Store: store, Name: name, Kind: contest.Ours, Floor: reference, Open: playerOf(open, false)}
 	switch store { // no network to count on
 	case "memory", "file", "sqlite":
 		c.Counting = playerOf(open, true)
@@ -79,7 +79,7 @@ func on(store, name, reference, note string, open opener) *contest.Contender {
 
 // Memory is memstore.
 func Memory() *contest.Contender {
-	c := on("memory", Name, "", "", func(context.Context, contest.Env) (opened, error) {
+	c := on("memory", Name, "", func(context.Context, contest.Env) (opened, error) {
 		s, err := memstore.New(nil)
 		return opened{store: s}, err
 	})
@@ -89,7 +89,7 @@ func Memory() *contest.Contender {
 
 // File is filestore; without sync a power failure may lose seconds.
 func File(name string, sync bool, reference string) *contest.Contender {
-	return on("file", name, reference, "", func(_ context.Context, env contest.Env) (opened, error) {
+	return on("file", name, reference, func(_ context.Context, env contest.Env) (opened, error) {
 		dir, err := env.Dir()
 		if err != nil {
 			return opened{}, err
@@ -101,7 +101,7 @@ func File(name string, sync bool, reference string) *contest.Contender {
 
 // SQLite is sqlstore with the DSN that it asks for: synchronous=FULL.
 func SQLite() *contest.Contender {
-	return on("sqlite", Name, "", "", func(ctx context.Context, env contest.Env) (opened, error) {
+	return on("sqlite", Name, "", func(ctx context.Context, env contest.Env) (opened, error) {
 		dir, err := env.Dir()
 		if err != nil {
 			return opened{}, err
@@ -116,7 +116,7 @@ func SQLite() *contest.Contender {
 
 // PostgreSQL is sqlstore on pgx's driver for database/sql.
 func PostgreSQL() *contest.Contender {
-	return on("postgresql", Name, "", "", func(ctx context.Context, env contest.Env) (opened, error) {
+	return on("postgresql", Name, "", func(ctx context.Context, env contest.Env) (opened, error) {
 		dsn, err := env.Address(ctx, "postgresql")
 		if err != nil {
 			return opened{}, err
@@ -133,7 +133,7 @@ func PostgreSQL() *contest.Contender {
 
 // MariaDB is sqlstore on go-sql-driver/mysql.
 func MariaDB() *contest.Contender {
-	return on("mariadb", Name, "", "", func(ctx context.Context, env contest.Env) (opened, error) {
+	return on("mariadb", Name, "", func(ctx context.Context, env contest.Env) (opened, error) {
 		dsn, err := env.Address(ctx, "mariadb")
 		if err != nil {
 			return opened{}, err
@@ -156,7 +156,7 @@ func Memcached() *contest.Contender {
 	options := func(env contest.Env) *memcachestore.Options {
 		return &memcachestore.Options{Generation: "1", Prefix: "beaker" + env.Unique()}
 	}
-	c := on("memcached", Name, "", "", func(ctx context.Context, env contest.Env) (opened, error) {
+	c := on("memcached", Name, "", func(ctx context.Context, env contest.Env) (opened, error) {
 		address, err := env.Address(ctx, "memcached")
 		if err != nil {
 			return opened{}, err

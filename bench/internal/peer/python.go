@@ -40,7 +40,7 @@ func Python(store, kind, reference string) *contest.Contender {
 	}
 }
 
-// PythonArgs returns the command of the script, or Missing.
+// PythonArgs returns the command of the script, or a MissingError.
 func PythonArgs(ctx context.Context, env contest.Env, mode, kind string) ([]string, error) {
 	need := "import beaker.middleware, cryptography, waitress"
 	url := "-"
@@ -52,7 +52,7 @@ func PythonArgs(ctx context.Context, env contest.Env, mode, kind string) ([]stri
 		need, url = need+", redis", "redis://"+address+"/1"
 	}
 	if out, err := exec.CommandContext(ctx, python, "-c", need).CombinedOutput(); err != nil {
-		return nil, &contest.Missing{
+		return nil, &contest.MissingError{
 			What: "Python Beaker (Debian's python3-beaker, python3-cryptography, python3-redis, python3-waitress)",
 			Err:  fmt.Errorf("%s: %w: %s", python, err, lastLine(out)),
 		}

@@ -71,7 +71,7 @@ func (o scsOptions) name() string {
 	return name
 }
 
-func scsOn(store, suffix, reference, note string, o scsOptions, open func(ctx context.Context, env contest.Env) (scsStore, error)) *contest.Contender {
+func scsOn(store, suffix, reference string, o scsOptions, open func(ctx context.Context, env contest.Env) (scsStore, error)) *contest.Contender {
 	player := func(count bool) func(ctx context.Context, env contest.Env) (contest.Player, error) {
 		return func(ctx context.Context, env contest.Env) (contest.Player, error) {
 			st, err := open(ctx, env)
@@ -94,7 +94,7 @@ func scsOn(store, suffix, reference, note string, o scsOptions, open func(ctx co
 			return s.Player(), nil
 		}
 	}
-	c := &contest.Contender{Store: store, Name: o.name() + suffix, Kind: contest.Peer, Floor: reference, Note: note, Open: player(false)}
+	c := &contest.Contender{Store: store, Name: o.name() + suffix, Kind: contest.Peer, Floor: reference, Open: player(false)}
 	if store == "memory" || store == "sqlite" { // no network to count on
 		c.Counting = player(true)
 	}
@@ -103,7 +103,7 @@ func scsOn(store, suffix, reference, note string, o scsOptions, open func(ctx co
 
 func scsSite(sm *scs.SessionManager) *contest.Site {
 	wrap := func(f http.HandlerFunc) http.Handler { return sm.LoadAndSave(f) }
-	answer := func(w http.ResponseWriter, text string) { _, _ = io.WriteString(w, text) } // the client may be gone
+	answer := func(w http.ResponseWriter, text string) { _, _ = io.WriteString(w, text) } //nolint:gosec // what a session holds here was written by the benchmark
 	create := func(more []string, signedIn bool) http.Handler {
 		return wrap(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()
@@ -176,7 +176,7 @@ const idleTimeout = 30 * time.Minute
 // which is what this library has by default, and with JSON in place of gob.
 func SCSMemory() (all []*contest.Contender) {
 	for _, o := range []scsOptions{{}, {idle: idleTimeout}, {json: true}} {
-		c := scsOn("memory", "", "", "", o, func(context.Context, contest.Env) (scsStore, error) {
+		c := scsOn("memory", "", "", o, func(context.Context, contest.Env) (scsStore, error) {
 			m := scsmem.NewWithCleanupInterval(0)
 			return scsStore{store: m}, nil
 		})
@@ -188,7 +188,7 @@ func SCSMemory() (all []*contest.Contender) {
 
 // SCSSQLite is scs on SQLite, with a synchronous pragma.
 func SCSSQLite(suffix, synchronous, reference string) *contest.Contender {
-	return scsOn("sqlite", suffix, reference, "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
+	return scsOn("sqlite", suffix, reference, scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
 		dir, err := env.Dir()
 		if err != nil {
 			return scsStore{}, err
@@ -214,7 +214,7 @@ func SCSSQLite(suffix, synchronous, reference string) *contest.Contender {
 // SCSPostgreSQL is scs with its pgx store. The table's name is fixed, so it has a
 // schema of its own.
 func SCSPostgreSQL() *contest.Contender {
-	return scsOn("postgresql", "", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
+	return scsOn("postgresql", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
 		dsn, err := env.Address(ctx, "postgresql")
 		if err != nil {
 			return scsStore{}, err
@@ -248,7 +248,7 @@ func SCSPostgreSQL() *contest.Contender {
 
 // SCSMariaDB is scs with its MySQL store, in a database of its own.
 func SCSMariaDB() *contest.Contender {
-	return scsOn("mariadb", "", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
+	return scsOn("mariadb", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
 		dsn, err := env.Address(ctx, "mariadb")
 		if err != nil {
 			return scsStore{}, err
@@ -279,7 +279,7 @@ func SCSMariaDB() *contest.Contender {
 
 // SCSRedis is scs with its go-redis store.
 func SCSRedis() *contest.Contender {
-	return scsOn("redis", "", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
+	return scsOn("redis", "", "", scsOptions{}, func(ctx context.Context, env contest.Env) (scsStore, error) {
 		address, err := env.Address(ctx, "redis")
 		if err != nil {
 			return scsStore{}, err

@@ -86,8 +86,8 @@ func (t *targets) over(store, a, b string, sc contest.Scenario) Stat {
 	return ra.Over(rb, t.s.Clock)
 }
 
-func (t *targets) allocs(store, name string, sc contest.Scenario) float64 {
-	if r := t.s.Find(store, name, sc); r != nil {
+func (t *targets) allocs(sc contest.Scenario) float64 {
+	if r := t.s.Find("memory", us, sc); r != nil {
 		return math.Floor(r.Allocs()) // the rest is the runtime's own
 	}
 	return math.NaN()
@@ -123,22 +123,22 @@ func (s *Set) Targets() []Target {
 func (t *targets) memory() {
 	s0, s1, s2, s3, s4, s6 := contest.Untouched, contest.Read, contest.Increment, contest.Create, contest.ReadLarge, contest.SignIn
 	t.trips("memory", us, s0, 0)
-	t.most("memory S0: allocations", "", t.allocs("memory", us, s0), 2)
+	t.most("memory S0: allocations", "", t.allocs(s0), 2)
 	bytes := math.NaN()
 	if r := t.s.Find("memory", us, s0); r != nil {
 		bytes = r.Bytes()
 	}
 	t.most("memory S0: allocated", " B", math.Floor(bytes), 448)
 	t.mostOf("memory S0 over the floor in a middleware", t.over("memory", us, between, s0), 1.2)
-	t.most("memory S1: allocations", "", t.allocs("memory", us, s1), 8)
+	t.most("memory S1: allocations", "", t.allocs(s1), 8)
 	t.mostOf("memory S1 over the floor in a middleware", t.over("memory", us, between, s1), 2.5)
 	t.leastOf("memory S1: scs over beaker", t.over("memory", "scs", us, s1), 12)
 	t.leastOf("memory S1: scs with JSON over beaker", t.over("memory", "scs with JSON", us, s1), 3)
 	t.leastOf("memory S1: Python Beaker over beaker", t.over("memory", "Python Beaker", us, s1), 15)
-	t.most("memory S2: allocations", "", t.allocs("memory", us, s2), 14)
+	t.most("memory S2: allocations", "", t.allocs(s2), 14)
 	t.mostOf("memory S2 over the floor in a middleware", t.over("memory", us, between, s2), 3.2)
 	t.leastOf("memory S2: scs over beaker", t.over("memory", "scs", us, s2), 10)
-	t.most("memory S3: allocations", "", t.allocs("memory", us, s3), 20)
+	t.most("memory S3: allocations", "", t.allocs(s3), 20)
 	t.mostOf("memory S3 over the floor in a middleware", t.over("memory", us, between, s3), 3)
 	t.leastOf("memory S3: scs over beaker", t.over("memory", "scs", us, s3), 1.7)
 	large := nothing

@@ -19,12 +19,12 @@ func (r *report) memory() error {
 	if err != nil {
 		return err
 	}
-	defer small.store.Close()
+	defer func() { _ = small.store.Close() }() // it only drops what it holds
 	large, err := r.filled(r.sizes.Memory)
 	if err != nil {
 		return err
 	}
-	defer large.store.Close()
+	defer func() { _ = large.store.Close() }()
 	r.line("   %d sessions: %.0f bytes of heap each, %d ns each to create", r.sizes.Memory,
 		float64(large.heap)/float64(r.sizes.Memory), large.took.Nanoseconds()/int64(r.sizes.Memory))
 

@@ -48,8 +48,12 @@ func Run(ctx context.Context, env contest.Env, sizes Sizes, match func(part stri
 		name string
 		run  func() error
 	}{
-		{"keys", r.keys}, {"concurrency", r.concurrency}, {"memory", r.memory}, {"files", r.files},
-		{"sqlite", r.sqlite}, {"postgresql", r.postgresql},
+		{"keys", r.keys},
+		{"concurrency", r.concurrency},
+		{"memory", r.memory},
+		{"files", r.files},
+		{"sqlite", r.sqlite},
+		{"postgresql", r.postgresql},
 	} {
 		if !match(part.name) {
 			continue
@@ -89,7 +93,8 @@ func record(rnd *rand.Rand, used beaker.Millis, idle time.Duration, subject stri
 		m.AuthenticatedAt = used
 	}
 	return beaker.NewRecord(m, []beaker.Value{
-		{Name: contest.KeyUID, Data: []byte(`"` + contest.UID + `"`)}, {Name: contest.KeyN, Data: []byte("1")},
+		{Name: contest.KeyUID, Data: []byte(`"` + contest.UID + `"`)},
+		{Name: contest.KeyN, Data: []byte("1")},
 		{Name: contest.KeyData, Data: []byte(`"` + contest.Data + `"`)},
 	})
 }

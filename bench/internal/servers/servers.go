@@ -69,7 +69,7 @@ func (s *Servers) Unique() string {
 }
 
 // starters are the servers by name.
-var starters = map[string]func(ctx context.Context) (address string, close func() error, err error){
+var starters = map[string]func(ctx context.Context) (address string, end func() error, err error){
 	"postgresql": func(ctx context.Context) (string, func() error, error) {
 		return database(engines.PostgreSQL(ctx, engines.DatabaseOptions{Ready: ping("pgx")}))
 	},
@@ -131,7 +131,7 @@ func (s *Servers) Address(ctx context.Context, name string) (string, error) {
 	s.mu.Unlock()
 	k.once.Do(func() {
 		if k.address, k.close, k.err = start(ctx); k.err != nil {
-			k.err = &contest.Missing{What: name, Err: k.err}
+			k.err = &contest.MissingError{What: name, Err: k.err}
 		}
 	})
 	return k.address, k.err
