@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
@@ -96,9 +97,13 @@ func (r *run) newValue() value {
 }
 
 func (r *run) manager(change func(*beaker.Config)) (*beaker.Manager, error) {
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
+	text := beaker.NewSecret()
+	secrets, err := beaker.ParseSecrets(text)
 	if err != nil {
 		return nil, err
+	}
+	if _, key, _ := strings.Cut(text, ":"); !leaks.RememberText("a key", key) {
+		return nil, errors.New("the key is not what it was expected to be")
 	}
 	cfg := beaker.Config{
 		Secrets: secrets, App: rand.Text(), Now: r.clock.Now, PurgeInterval: -1, StoreTimeout: time.Minute,
