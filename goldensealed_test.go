@@ -110,6 +110,14 @@ func TestGoldenSealedSessions(t *testing.T) {
 	token, secrets := readGoldenToken(t)
 	made := newGoldenSessions(t, secrets, token)
 	if *update {
+		// Each seal has another salt: one that still opens as what it should stays.
+		var was goldenSessions
+		readGoldenJSON(t, filepath.Join(goldenDir, "sessions.json"), &was)
+		for i, s := range was.Sessions[:min(len(was.Sessions), len(made.Sessions))] {
+			if s.Payload == made.Sessions[i].Payload {
+				made.Sessions[i].Sealed = s.Sealed
+			}
+		}
 		b, err := json.MarshalIndent(made, "", "  ")
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func (m *Manager) find(ctx context.Context, h Handle) (*Record, error) {
 	case err != nil:
 		m.observe(ctx, Event{Name: EventStoreError, Handle: h, Detail: "load", Err: err})
 		return nil, fmt.Errorf("beaker: load: %w", err)
-	case rec.key != RecordKey(h) || rec.Expired(m.now()):
+	case rec.key != RecordKey(h) || rec.Expired(m.now()) || isMark(rec):
 		return nil, ErrNotFound
 	}
 	return rec, nil
@@ -134,7 +134,7 @@ func (m *Manager) list(ctx context.Context, subject string, yield func(Info, err
 		}
 		now := m.now()
 		for _, rec := range page {
-			if rec.Expired(now) || subject != "" && (rec.subject != subject || seen[rec.key]) {
+			if rec.Expired(now) || isMark(rec) || subject != "" && (rec.subject != subject || seen[rec.key]) {
 				continue
 			}
 			if subject != "" {

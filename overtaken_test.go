@@ -115,6 +115,45 @@ func TestTheMarksOfARevokerCannotBeRevoked(t *testing.T) {
 	if who, _, _ := subjectOf(cookies, stolen); who != "" {
 		t.Errorf("the stolen cookie opens %q", who)
 	}
+	// Nor is there a session to be seen in them: an operator who ends what he does not know
+	// would undo logouts.
+	_, err := cookies.RevokeAll(t.Context(), "user 2")
+	must(t, err)
+	signIn(t, stored, newBrowser(t))
+	found := 0
+	for info, err := range stored.ListAll(t.Context()) {
+		must(t, err)
+		if found++; info.Subject() != "user 1" {
+			t.Errorf("a mark is listed as a session of %q", info.Subject())
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d sessions are listed, there is one", found)
+	}
+	page, _, err := store.(beaker.Lister).List(t.Context(), beaker.ListQuery{})
+	must(t, err)
+	if len(page) < 3 {
+		t.Fatalf("%d records: there should be marks", len(page))
+	}
+	for _, rec := range page {
+		h := beaker.Handle(rec.Key())
+		if rec.Subject() == "user 1" {
+			continue
+		}
+		if _, err := stored.Lookup(t.Context(), h); !errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("Lookup of a mark: %v", err)
+		}
+		if err := stored.Revoke(t.Context(), h); !errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("Revoke of a mark: %v", err)
+		}
+		if err := stored.RevokeOwn(t.Context(), rec.Subject(), h); !errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("RevokeOwn of a mark: %v", err)
+		}
+	}
+	cookies.clock.Advance(2 * time.Minute)
+	if who, _, _ := subjectOf(cookies, stolen); who != "" {
+		t.Errorf("after that the stolen cookie opens %q", who)
+	}
 }
 
 // CA-5: the first Get comes when the headers are out.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,18 @@ const (
 	labelEnded   = "beaker revoked session v1"
 	labelSubject = "beaker revoked subject v1"
 )
+
+// markName is, or begins, the name of a mark's values. No session has such.
+const markName = internalPrefix + "r"
+
+// isMark reports whether a record in a store that also holds sessions is none: nobody may
+// list it, look it up or end it, for that would undo a logout.
+func isMark(rec *Record) bool {
+	for name := range rec.Values() {
+		return strings.HasPrefix(name, markName) // all of them are
+	}
+	return false
+}
 
 // The proof of a mark says why the session ended: the constant, or the proof that a
 // rotation has put in its place.
@@ -124,9 +137,9 @@ type subjectMark struct {
 }
 
 const (
-	markAt     = "at"
-	markEpoch  = "epoch"
-	markExcept = "except"
+	markAt     = markName + ".at"
+	markEpoch  = markName + ".epoch"
+	markExcept = markName + ".except"
 
 	sparedBytes = 32 + len(epoch{})
 )
@@ -228,7 +241,7 @@ func (r *revocations) endKey(ctx context.Context, key RecordKey, now, until Mill
 	if kept {
 		meta.Subject, meta.AuthenticatedAt = markSubject(), now
 	}
-	mark, err := newRecord(meta, noValues)
+	mark, err := NewRecord(meta, []Value{{Name: markName}})
 	if err != nil {
 		return err
 	}
