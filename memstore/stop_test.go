@@ -228,10 +228,14 @@ func TestAChangeThatClosingOvertakesIsErrClosed(t *testing.T) {
 		_, err := s.Apply(ctx, key(1), &beaker.Change{Now: start, AnyProof: true, Touch: start})
 		return err
 	})
+	other := 2
+	for memstore.SameShard(s, key(other), key(1)) { // that one is locked
+		other++
+	}
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
 	for {
-		if _, err := s.Load(t.Context(), key(2)); errors.Is(err, beaker.ErrClosed) {
+		if _, err := s.Load(t.Context(), key(other)); errors.Is(err, beaker.ErrClosed) {
 			break
 		}
 		runtime.Gosched()
