@@ -87,8 +87,7 @@ func (a *account) confirm(next http.HandlerFunc) http.HandlerFunc {
 			a.sessions.Error(w, r, err)
 			return
 		}
-		// How long ago the password was given, by the manager's clock.
-		if s.Subject() == "" || s.AccessedAt().Sub(s.AuthenticatedAt()) > 5*time.Minute {
+		if !s.AuthenticatedWithin(5 * time.Minute) {
 			http.Redirect(w, r, "/signin?again=1", http.StatusSeeOther)
 			return
 		}
