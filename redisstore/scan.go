@@ -67,7 +67,13 @@ func (s *Store) keyspace(ctx context.Context) (keyspace, error) {
 	roles := make([]answer, len(addrs))
 	var wg sync.WaitGroup
 	for i, addr := range addrs {
-		wg.Go(func() { roles[i] = s.do(ctx, all[addr], all[addr].B().Role().Build()) })
+		wg.Go(func() {
+			// There may be no connection to a replica yet.
+			a, err := within(ctx, &s.limits, true, func() answer { return answerOf(all[addr].Do(ctx, all[addr].B().Role().Build())) })
+			if roles[i] = a; err != nil {
+				roles[i] = answer{err: err}
+			}
+		})
 	}
 	wg.Wait()
 	var k keyspace

@@ -10,13 +10,14 @@ import (
 
 // limits keeps calls within their contexts. rueidis does that for a command that waits
 // for its answer, but not for one that waits for a place in the queue of a connection,
-// which has 1,024, nor for one that waits until a connection is made. If the server has
-// fallen silent, either takes until ConnWriteTimeout, with every request of the
-// application waiting there.
+// which has 1,024, nor for one that waits until somebody else has made a connection. If
+// the server has fallen silent, either takes until ConnWriteTimeout or Dialer.Timeout,
+// with every request of the application waiting there.
 //
 // So a call is made by a goroutine that can be left behind, once there may be no place:
 // when many calls are under way, or a call was given up a moment ago and still has its
-// place. While all is well that costs two additions.
+// place. While all is well that costs two additions. Those that were under way at the
+// moment when a server fell silent may still take until the client's own limits.
 type limits struct {
 	running atomic.Int64
 	wary    atomic.Int64 // until when calls are not trusted to end, in milliseconds since 1970
