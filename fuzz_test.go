@@ -338,7 +338,7 @@ func sameJSON(got, want any) bool {
 	return got == want
 }
 
-//beaker:decodes Merge mergeValues joinValues join Record.rotatedTo
+//beaker:decodes Merge mergeValues joinValues Record.rotatedTo
 func FuzzMerge(f *testing.F) {
 	o := countOutcomes(f)
 	f.Fuzz(func(t *testing.T, program []byte) { o.count(checkMerge(t, &choices{program})) })

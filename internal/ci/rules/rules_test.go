@@ -103,6 +103,7 @@ func TestEachRuleBites(t *testing.T) {
 		{"no test is skipped or waits by sleeping", "a/a_test.go", "// Package a is.\npackage a\n\nfunc TestA(t *testing.T) { t.Skip() }\n", "must fail and say what is missing"},
 		{"no test is skipped or waits by sleeping", "storetest/a.go", "// Package a is.\npackage a\n\nfunc helper(x testing.TB) { x.Skipf(\"\") }\n", "Skipf"},
 		{"every fuzz target says what it decodes", "a/a_test.go", "// Package a is.\npackage a\n\n// FuzzA is.\nfunc FuzzA(f *testing.F) { f.Add(1) }\n", "FuzzA does not say what it decodes"},
+		{"every fuzz target says what it decodes", "a/a_test.go", "// Package a is.\npackage a\n\n//beaker:decodes Gone\nfunc FuzzA(f *testing.F) { f.Add(1) }\n", "decodes Gone, which is not there"},
 		{"every fuzz target has a corpus", "a/a_test.go", "// Package a is.\npackage a\n\nfunc FuzzA(f *testing.F) { f.Fuzz(func(t *testing.T, n int) { x.Add(1) }) }\n", "FuzzA has no seeds"},
 		{"no file names a machine", "a.md", "x\nthe log is in /" + "work/log\n", "a.md:2: names a machine"},
 		{"no file names a machine", "a.sh", "GOPROXY=https://" + "proxy." + "golang.org go build\n", "a.sh:1"},

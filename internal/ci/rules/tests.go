@@ -68,16 +68,38 @@ func fuzzCorpus(t *Tree) (bad []string) {
 	return bad
 }
 
-// "make decoders" measures how much of these functions the target reaches.
+// "make decoders" measures how much of these functions the target reaches. They must be
+// there: code moves on.
 func fuzzDecodes(t *Tree) (bad []string) {
+	const directive = "//beaker:decodes "
 	for i := range t.Packages {
+		functions := map[string]bool{}
+		for _, f := range t.Packages[i].Files {
+			for _, d := range f.Syntax.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && !f.IsTest {
+					functions[fn.Name.Name] = true
+				}
+			}
+		}
 		for _, f := range t.Packages[i].Files {
 			for _, d := range f.Syntax.Decls {
 				fn, ok := d.(*ast.FuncDecl)
 				if !ok || !f.IsTest || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") {
 					continue
 				}
-				if fn.Doc == nil || !slices.ContainsFunc(fn.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//beaker:decodes ") }) {
+				says := false
+				if fn.Doc != nil {
+					for _, c := range fn.Doc.List {
+						names, ok := strings.CutPrefix(c.Text, directive)
+						says = says || ok
+						for name := range strings.FieldsSeq(names) {
+							if ok && !functions[name[strings.LastIndexByte(name, '.')+1:]] {
+								bad = append(bad, fmt.Sprintf("%s: %s says that it decodes %s, which is not there", t.Fset.Position(fn.Pos()), fn.Name.Name, name))
+							}
+						}
+					}
+				}
+				if !says {
 					bad = append(bad, fmt.Sprintf("%s: %s does not say what it decodes: add a line //beaker:decodes FUNCTION ... to its comment",
 						t.Fset.Position(fn.Pos()), fn.Name.Name))
 				}
