@@ -29,10 +29,10 @@ func MariaDB(ctx context.Context, o DatabaseOptions) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	install := Spec{Dir: dir, Account: account, Env: utc, Args: []string{
+	install := Spec{Dir: dir, Account: account, Env: utc, Args: append([]string{
 		installer, "--no-defaults", "--datadir=" + dir + "/data", "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--skip-name-resolve",
-	}}
+	}, o.Args...)} // those that say what files there are count when they are made
 	spec := Spec{Dir: dir, Account: account, Env: utc, Args: []string{
 		server, "--no-defaults", "--datadir=" + dir + "/data", "--port=" + strconv.Itoa(port), "--bind-address=127.0.0.1",
 		"--socket=" + dir + "/socket", "--pid-file=" + dir + "/pid", "--skip-name-resolve", "--max-connections=200",
