@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 )
 
 const opTimeout = 2 * time.Second
@@ -42,7 +44,7 @@ var uses = map[string]func(context.Context){
 func eachUse(t *testing.T, f func(t *testing.T, use func(context.Context))) {
 	t.Helper()
 	for name, use := range uses {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(t, use) }) })
+		t.Run(name, func(t *testing.T) { bubble.Test(t, func(t *testing.T) { f(t, use) }) })
 	}
 }
 
@@ -89,7 +91,7 @@ func TestOpContextIsArmedByAnyUse(t *testing.T) {
 		"Done":     func(c *opContext) { _ = c.Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				op := new(opContext).start(t.Context(), opTimeout)
 				defer op.stop()
 				first(op)
@@ -240,7 +242,7 @@ type opaque struct{ context.Context }
 func (o opaque) Value(any) any { return nil }
 
 // A driver that derives a context costs no goroutine; and where the parent is one that
-// needs to be watched, stop ends the watcher: synctest.Test fails if anything is left.
+// needs to be watched, stop ends the watcher: bubble.Test fails if anything is left.
 func TestOpContextLeavesNoGoroutine(t *testing.T) {
 	for name, wrap := range map[string]func(context.Context) context.Context{
 		"a parent of package context": func(ctx context.Context) context.Context { return ctx },
@@ -248,7 +250,7 @@ func TestOpContextLeavesNoGoroutine(t *testing.T) {
 		"an opaque parent":            func(ctx context.Context) context.Context { return opaque{ctx} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				parent, cancel := context.WithCancel(t.Context())
 				defer cancel() // after the check: the parent lives on
 				before := runtime.NumGoroutine()
@@ -352,7 +354,7 @@ func TestOpContextIsUsedConcurrently(t *testing.T) {
 // An operation that starts where the clock has just been read has its deadline from
 // then on, and the first look takes it for not over unless it is.
 func TestOpContextStartedAt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		op := new(opContext).start(t.Context(), opTimeout).startedAt(time.Now())
 		defer op.stop()
 		if err := op.Err(); err != nil {

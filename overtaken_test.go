@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 )
 
 // Requests that are overtaken by another, or by their own goroutines.
@@ -252,7 +252,7 @@ func TestARequestThatWasOvertakenByTwoRotations(t *testing.T) {
 
 // http.TimeoutHandler between two calls of Get: its deadline counts.
 func TestTheEarliestDeadlineCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newApp(t, stores["memory"](t))
 		b := newBrowser(t)
 		b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", "old") }))

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/internal/leaks"
 )
 
@@ -867,7 +867,7 @@ func (w *bareWriter) WriteHeader(int)             {}
 
 // Promise 11: in virtual time nothing hides; the bubble cannot end while the janitor runs.
 func TestTheJanitorIsGoneAfterClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newApp(t, stores["memory"](t), func(c *beaker.Config) { c.PurgeInterval = time.Minute })
 		time.Sleep(10 * time.Minute)
 		must(t, a.Close())

@@ -16,10 +16,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 )
 
 // onServers runs f against a real server, over HTTP/1 and over HTTP/2.
@@ -384,7 +384,7 @@ func TestTimeoutHandler(t *testing.T) {
 	for _, inside := range []bool{true, false} {
 		for _, late := range []bool{true, false} {
 			t.Run(fmt.Sprintf("inside %v, late %v", inside, late), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { timeOut(t, inside, late) }) // time is virtual there
+				bubble.Test(t, func(t *testing.T) { timeOut(t, inside, late) }) // time is virtual there
 			})
 		}
 	}

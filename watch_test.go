@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 )
 
 // vigil is a session that is watched, with time that is virtual.
@@ -22,7 +23,7 @@ type vigil struct {
 // bubble of synctest.
 func keepVigil(t *testing.T, f func(t *testing.T, v *vigil), change ...func(*beaker.Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		change := append([]func(*beaker.Config){func(c *beaker.Config) { c.Now = time.Now }}, change...)
 		v := &vigil{app: newApp(t, stores["memory"](t), change...), b: newBrowser(t)}
 		v.b.do(v.session(func(s *beaker.Session, _ *http.Request) { must(t, s.SetSubject("alice")) }))
@@ -255,7 +256,7 @@ func TestAWatchOfNothingIsOver(t *testing.T) {
 
 // The session may end between Get and Watch.
 func TestAWatchThatComesTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newApp(t, stores["memory"](t), func(c *beaker.Config) { c.Now = time.Now })
 		b := newBrowser(t)
 		b.do(a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }))

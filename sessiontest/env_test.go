@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/sessiontest"
 )
 
@@ -167,7 +167,7 @@ func TestStrictBrowserOfTheEnvironmentKnowsTheCookie(t *testing.T) {
 
 // In a bubble of testing/synctest even the timeouts of store operations take no time.
 func TestStoreThatHangsIsAnsweredFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		env := sessiontest.New(t)
 		b := env.Browser(app(env.Sessions))
 		env.SignIn(b, "fred")

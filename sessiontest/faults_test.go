@@ -5,10 +5,10 @@ import (
 	"errors"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/memstore"
 	"github.com/seed12c5fab1/beaker/sessiontest"
 	"github.com/seed12c5fab1/beaker/storetest"
@@ -484,7 +484,7 @@ func TestContextThatIsDoneGoesBeforeFaults(t *testing.T) {
 }
 
 func TestWaitingForAnOperationThatDoesNotComeFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, faults := sessiontest.NewFaultStore(newStore(t))
 		failing := &fakeT{}
 		failures := failing.run(func() { faults.Park(sessiontest.OpApply, sessiontest.Next, sessiontest.After).Wait(failing) })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/sessiontest"
 )
 
@@ -63,7 +64,7 @@ func TestRaceForcesEveryOrder(t *testing.T) {
 }
 
 func TestStepWaitsForAllBeforeIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		race := sessiontest.NewRace(t, "first", "second", "third")
 		var got notes
 		for _, step := range []string{"third", "second"} {
@@ -140,7 +141,7 @@ func TestRaceFailsWithTheNameOfTheMissingStep(t *testing.T) {
 		}), `"saved"`)
 	})
 	t.Run("after the guard, if somebody waits for it", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			failing := &fakeT{}
 			wantFailure(t, failing.run(func() {
 				race := sessiontest.NewRace(failing, "loaded", "saved")
@@ -150,7 +151,7 @@ func TestRaceFailsWithTheNameOfTheMissingStep(t *testing.T) {
 		})
 	})
 	t.Run("after the guard, if a goroutine hangs elsewhere", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			failing := &fakeT{}
 			release := make(chan struct{})
 			wantFailure(t, failing.run(func() {

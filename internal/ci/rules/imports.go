@@ -8,7 +8,7 @@ import (
 
 // mayImportTesting are the packages whose purpose is to be called from tests; an
 // import of testing elsewhere puts its code and its flags into every program.
-var mayImportTesting = []string{"storetest", "sessiontest", "internal/tests"}
+var mayImportTesting = []string{"storetest", "sessiontest", "internal/tests", bubbles}
 
 // weak are packages that a session library has no honest use for.
 var weak = map[string]string{

@@ -32,7 +32,7 @@ func good() map[string]string {
 		"go.mod":           "module example.com/m\n\ngo 1.25.0\n",
 		"go.work":          "go 1.25.0\n\nuse (\n\t.\n\t./internal/tests\n)\n",
 		"m.go":             "// Package m does.\npackage m\n\nimport _ \"crypto/sha256\"\n\n// Options configure.\ntype Options struct {\n\tA int // a\n}\n\n// I is.\ntype I interface {\n\tM()\n}\n\n// F is.\nfunc F() {}\n\ntype hidden int\n\nfunc (hidden) M() {}\n\n// All of it.\nconst (\n\tX = 1\n\tY = 2\n)\n",
-		"m_test.go":        "package m_test\n\nimport (\n\t\"math/rand/v2\"\n\t\"testing\"\n\n\t\"example.com/m\"\n)\n\n//beaker:decodes F\nfunc FuzzA(f *testing.F) { f.Add(rand.Int()); m.F() }\n\n// FuzzB is.\n//\n//beaker:decodes F\nfunc FuzzB(f *testing.F) {}\n\nfunc TestT(t *testing.T) { synctest.Test(t, func(t *testing.T) { time.Sleep(1) }) }\n",
+		"m_test.go":        "package m_test\n\nimport (\n\t\"math/rand/v2\"\n\t\"testing\"\n\n\t\"example.com/m\"\n)\n\n//beaker:decodes F\nfunc FuzzA(f *testing.F) { f.Add(rand.Int()); m.F() }\n\n// FuzzB is.\n//\n//beaker:decodes F\nfunc FuzzB(f *testing.F) {}\n\nfunc TestT(t *testing.T) { bubble.Test(t, func(t *testing.T) { time.Sleep(1) }) }\n",
 		"storetest/s.go":   "// Package storetest tests.\npackage storetest\n\nimport _ \"testing\"\n",
 		"testdata/x/go.go": "package broken {\n",
 
@@ -102,6 +102,7 @@ func TestEachRuleBites(t *testing.T) {
 		{"no test is skipped or waits by sleeping", "a/a_test.go", "// Package a is.\npackage a\n\nfunc TestA(t *testing.T) { time.Sleep(1) }\n", "time.Sleep"},
 		{"no test is skipped or waits by sleeping", "a/a_test.go", "// Package a is.\npackage a\n\nfunc TestA(t *testing.T) { t.Skip() }\n", "must fail and say what is missing"},
 		{"no test is skipped or waits by sleeping", "storetest/a.go", "// Package a is.\npackage a\n\nfunc helper(x testing.TB) { x.Skipf(\"\") }\n", "Skipf"},
+		{"no test is skipped or waits by sleeping", "a/a_test.go", "// Package a is.\npackage a\n\nfunc TestA(t *testing.T) { synctest.Test(t, nil) }\n", "use internal/bubble"},
 		{"every fuzz target says what it decodes", "a/a_test.go", "// Package a is.\npackage a\n\n// FuzzA is.\nfunc FuzzA(f *testing.F) { f.Add(1) }\n", "FuzzA does not say what it decodes"},
 		{"every fuzz target says what it decodes", "a/a_test.go", "// Package a is.\npackage a\n\n//beaker:decodes Gone\nfunc FuzzA(f *testing.F) { f.Add(1) }\n", "decodes Gone, which is not there"},
 		{"every fuzz target has a corpus", "a/a_test.go", "// Package a is.\npackage a\n\nfunc FuzzA(f *testing.F) { f.Fuzz(func(t *testing.T, n int) { x.Add(1) }) }\n", "FuzzA has no seeds"},

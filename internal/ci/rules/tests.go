@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// bubbles is the package that starts bubbles of testing/synctest.
+const bubbles = "internal/bubble"
+
 // Skipping hides that something is not tested, and sleeping makes a test that
 // passes or fails with the machine's load.
 func noSkipNoSleep(t *Tree) (bad []string) {
@@ -32,7 +35,9 @@ func noSkipNoSleep(t *Tree) (bad []string) {
 				at := t.Fset.Position(call.Pos())
 				x, _ := sel.X.(*ast.Ident)
 				switch name := sel.Sel.Name; {
-				case x != nil && x.Name == "synctest" && name == "Test":
+				case x != nil && x.Name == "synctest" && name == "Test" && p.Dir != bubbles:
+					bad = append(bad, fmt.Sprintf("%s: synctest.Test: use %s, which works in FIPS mode too", at, bubbles))
+				case x != nil && x.Name == path.Base(bubbles) && name == "Test":
 					return false // time is virtual in there
 				case x != nil && x.Name == "time" && name == "Sleep":
 					bad = append(bad, fmt.Sprintf("%s: time.Sleep: wait for the event itself, or use testing/synctest", at))

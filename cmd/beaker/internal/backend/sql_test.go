@@ -7,10 +7,10 @@ import (
 	"database/sql/driver"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/sqlstore"
 )
 
@@ -25,7 +25,7 @@ func (silent) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func TestDatabaseThatNeverAnswersIsGivenUpAndExplained(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		began := time.Now()
 		b, err := openSQL(t.Context(), sql.OpenDB(silent{}), sqlstore.PostgreSQL, "here", &beaker.Config{})
 		if d := time.Since(began); b != nil || err == nil || d != startLimit {

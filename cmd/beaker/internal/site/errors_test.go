@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 	"github.com/seed12c5fab1/beaker/memstore"
 )
 
@@ -270,7 +271,7 @@ func (p *purged) Purge(ctx context.Context, now beaker.Millis, limit int) (int, 
 }
 
 func TestStoreIsPurgedThroughTheCounter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m, err := memstore.New(nil)
 		if err != nil {
 			t.Fatal(err)

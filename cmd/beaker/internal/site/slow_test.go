@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/seed12c5fab1/beaker/internal/bubble"
 )
 
 // gate makes slow requests wait until the test lets them go on. By then they have
@@ -127,7 +128,7 @@ func TestClientThatLeavesASlowWriteWritesNothing(t *testing.T) {
 
 // The real wait, in a bubble where time passes at once and exactly.
 func TestWaitLastsAsLongAsAskedOrUntilTheClientLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newSite(t, nil).browser(t)
 		b.must(http.MethodPut, "/api/values/k", "1")
 
