@@ -20,6 +20,9 @@ func (m *Manager) Lookup(ctx context.Context, h Handle) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.cfg.Secrets.rejects(rec) {
+		return nil, ErrNotFound // no cookie opens it any more
+	}
 	return &Session{
 		m: m, ctx: ctx, state: stateLive, key: rec.key, base: rec, version: rec.version, exact: true,
 		now: m.now(), last: rec.touched, anyProof: true,
@@ -108,7 +111,9 @@ func (m *Manager) List(ctx context.Context, subject string) iter.Seq2[Info, erro
 	}
 }
 
-// ListAll is List for all sessions, anonymous ones too: for operators.
+// ListAll is List for all sessions, for operators: anonymous ones too, and those that
+// [Secrets.RejectIssuedBefore] refuses, which List leaves out, so that Revoke can end
+// them for good.
 func (m *Manager) ListAll(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) { m.list(ctx, "", yield) }
 }
@@ -134,7 +139,7 @@ func (m *Manager) list(ctx context.Context, subject string, yield func(Info, err
 		}
 		now := m.now()
 		for _, rec := range page {
-			if rec.Expired(now) || isMark(rec) || subject != "" && (rec.subject != subject || seen[rec.key]) {
+			if rec.Expired(now) || isMark(rec) || subject != "" && (rec.subject != subject || seen[rec.key] || m.cfg.Secrets.rejects(rec)) {
 				continue
 			}
 			if subject != "" {

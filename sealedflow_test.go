@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,12 @@ func subjectOf(a *app, b *browser) (subject string, code int, w *httptest.Respon
 	a.session(func(s *beaker.Session, _ *http.Request) { subject = s.Subject() }).ServeHTTP(w, b.request())
 	leaks.Response(b.t, w.Header(), w.Body.Bytes())
 	return subject, w.Code, w
+}
+
+// handleOf returns what names a browser's session.
+func handleOf(a *app, b *browser) (h beaker.Handle) {
+	b.do(a.session(func(s *beaker.Session, _ *http.Request) { h = s.Handle() }))
+	return h
 }
 
 // RV-1, RV-3, RV-4: a copied cookie after logout, here and on another node, and while
@@ -494,9 +502,11 @@ func TestRejectIssuedBefore(t *testing.T) {
 		a := newApp(t, stores["memory"](t), func(c *beaker.Config) { c.Secrets = shared }, change)
 		b, later := newBrowser(t), newBrowser(t)
 		signIn(t, a, b)
+		old := handleOf(a, b)
 		a.clock.Advance(time.Minute)
 		leak := a.clock.Now()
 		signIn(t, a, later)
+		young := handleOf(a, later)
 		shared.RejectIssuedBefore(leak)
 		if who, _, _ := subjectOf(a, b); who != "" {
 			t.Errorf("%s: issued before: %q", kind, who)
@@ -504,5 +514,27 @@ func TestRejectIssuedBefore(t *testing.T) {
 		if who, _, _ := subjectOf(a, later); who != "user 1" {
 			t.Errorf("%s: issued then: %q", kind, who)
 		}
+		if kind == "sealed" {
+			continue // nobody can list those
+		}
+		// A list of devices shows those that can still be used; operators see all, and can
+		// clear away what is refused.
+		listed := func(all iter.Seq2[beaker.Info, error]) (handles []beaker.Handle) {
+			for info, err := range all {
+				must(t, err)
+				handles = append(handles, info.Handle())
+			}
+			return handles
+		}
+		if got := listed(a.List(t.Context(), "user 1")); !slices.Equal(got, []beaker.Handle{young}) {
+			t.Errorf("List: %v, want only %v", got, young)
+		}
+		if got := listed(a.ListAll(t.Context())); len(got) != 2 || !slices.Contains(got, old) {
+			t.Errorf("ListAll: %v, want %v and %v", got, old, young)
+		}
+		if _, err := a.Lookup(t.Context(), old); !errors.Is(err, beaker.ErrNotFound) {
+			t.Errorf("Lookup of a session that is refused: %v", err)
+		}
+		must(t, a.Revoke(t.Context(), old))
 	}
 }
