@@ -125,12 +125,6 @@ func (n *network) swallow(dir direction) {
 	n.add("timeout", dir, map[string]any{"timeout": 0})
 }
 
-// cutAfter closes a connection when so many more bytes have passed.
-func (n *network) cutAfter(dir direction, bytes int) {
-	n.tb.Helper()
-	n.add("limit_data", dir, map[string]any{"bytes": bytes})
-}
-
 // delay holds every piece back for ms milliseconds, give or take jitter.
 func (n *network) delay(dir direction, ms, jitter int) {
 	n.tb.Helper()
