@@ -5,9 +5,13 @@ package memcachestore_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
 	"log"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -74,22 +78,32 @@ func Example() {
 }
 
 // A client of the application's own, here for servers that want TLS.
-func ExampleNew() { //nolint:testableexamples // it needs such a server
+func ExampleNew() {
+	ctx := context.Background()
+	servers, roots, err := exampleTLSServers() // roots are the authorities to trust
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	//docs:begin new
 	list := new(memcache.ServerList)
-	if err := list.SetServers("cache1:11211", "cache2:11211"); err != nil {
+	if err := list.SetServers(servers...); err != nil {
 		log.Fatal(err)
 	}
 	client := memcache.NewFromSelector(list)
 	client.Timeout = time.Second
 	client.MaxIdleConns = 64
-	client.DialContext = new(tls.Dialer).DialContext
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: roots}}
+	client.DialContext = dialer.DialContext
 	store, err := memcachestore.New(client, &memcachestore.Options{Generation: "1"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	//docs:end new
-	_ = store // beaker.Config{Store: store, ...}
+	defer store.Close()
+	fmt.Println(store.Ping(ctx))
+	// Output:
+	// <nil>
 }
 
 var running []*engines.Memcached
@@ -105,6 +119,41 @@ func exampleServers() ([]string, error) {
 		addrs = append(addrs, m.Addr)
 	}
 	return addrs, nil
+}
+
+// exampleTLSServers starts a server, and before it what speaks TLS for it.
+func exampleTLSServers() (servers []string, roots *x509.CertPool, err error) {
+	plain, err := exampleServers()
+	if err != nil {
+		return nil, nil, err
+	}
+	web := httptest.NewTLSServer(nil) // for its certificate, which is good for 127.0.0.1
+	defer web.Close()
+	roots = x509.NewCertPool()
+	roots.AddCert(web.Certificate())
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: web.TLS.Certificates})
+	if err != nil {
+		return nil, nil, err
+	}
+	go func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				server, err := net.Dial("tcp", plain[0])
+				if err != nil {
+					return
+				}
+				defer server.Close()
+				go func() { _, _ = io.Copy(server, client) }() // both end with the store's connections
+				_, _ = io.Copy(client, server)
+			}()
+		}
+	}()
+	return []string{ln.Addr().String()}, roots, nil
 }
 
 func TestMain(m *testing.M) {

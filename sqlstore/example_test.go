@@ -9,10 +9,13 @@ import (
 
 // For those who run migrations by other means.
 func ExampleMigrationSQL() {
+	//docs:begin migration
+	// From version 1, the version of the tables that are there; 0: there are none.
 	text, err := sqlstore.MigrationSQL(sqlstore.PostgreSQL, 1, &sqlstore.Options{Schema: "web"})
 	if err != nil {
 		log.Fatal(err)
 	}
+	//docs:end migration
 	fmt.Print(text)
 	// Output:
 	// ALTER TABLE "web"."beaker_sessions" ADD COLUMN IF NOT EXISTS "authenticated" bigint NOT NULL DEFAULT 0;

@@ -96,7 +96,9 @@ func api(sessions *beaker.Manager) http.Handler {
 	})
 	// A request that another site's page makes is refused by its headers (Sec-Fetch-Site,
 	// Origin): no token has to be fetched and sent along.
+	//docs:begin protect
 	return http.NewCrossOriginProtection().Handler(sessions.Wrap(mux))
+	//docs:end protect
 }
 
 //docs:end api
