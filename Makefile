@@ -10,7 +10,7 @@ JOBS     ?= 2
 BENCH    ?=
 
 # Debian packages with the servers and browsers that tests start.
-APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography redis-server python3-redis python3-waitress wrk chromium
+APT_PACKAGES := postgresql mariadb-server memcached python3-beaker python3-cryptography redis-server python3-redis python3-waitress wrk curl chromium
 
 GATE := build/bin/gate -apt "$(APT_PACKAGES)" -fuzztime $(FUZZTIME)
 
