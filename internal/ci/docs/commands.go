@@ -6,19 +6,22 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // command is a family of commands that a test runs as they are written, but for what a
-// test cannot leave to chance (a port, a folder).
+// test cannot leave to chance (a port, a folder), or that nothing runs.
 type command struct {
 	doc     string         // the document; empty: any
 	matches *regexp.Regexp // the whole command
 	by      string         // the test, as file#TestName
+	not     string         // why nothing runs it
 }
 
-// knownCommands are those of pages whose blocks do not say themselves who runs them. A
-// block does by the comment on the line before it, which is one of
+// knownCommands are those of pages whose blocks do not say themselves who runs them, and
+// those that are named in a line. A block does by the comment on the line before it, which
+// is one of
 //
 //	<!-- run: here main.go=examples/quickstart/main.go -->
 //	<!-- run-by: cmd/beaker/main_test.go#TestScripts -->
@@ -26,21 +29,45 @@ type command struct {
 // "here" means that this program runs the commands, in a new folder with the files
 // that are named and, as ../beaker, this repository. The file "above" is the program that
 // stands above the block, which the reader has pasted.
+//
+// "make TARGET" and "go test" are not here: see isRun.
 var knownCommands = []command{
-	{"docs/demo.md", regexp.MustCompile(`^(curl|cp|wait)\b.*$`), "cmd/beaker/internal/site/document_test.go#TestDocumentTellsWhatHappens"},
-	{"", regexp.MustCompile(`^go run \./cmd/beaker demo$`), "cmd/beaker/main_test.go#TestSignInsAndLogoutsSurviveARestart"},
-	{"docs/demo.md", regexp.MustCompile(`^go run \./cmd/beaker demo (--addr \S+ )?--insecure-host \S+$`), "cmd/beaker/main_test.go#TestScripts"},
-	// benchstat is not run: it is another project's, and reads what make bench leaves.
-	{"docs/performance.md", regexp.MustCompile(`^benchstat -col /who -row \.name,/store build/bench/results\.txt$`), "bench/main_test.go#TestEverythingIsDoneRight"},
-	{"docs/demo.md", regexp.MustCompile(`^(PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH)=\S+ go run \./cmd/beaker demo --store \S+$`), "cmd/beaker/main_test.go#TestScripts"},
+	{doc: "docs/demo.md", matches: regexp.MustCompile(`^(curl|cp|wait)\b.*$`), by: typed + "#TestTheDocumentWithCurl"},
+	{matches: regexp.MustCompile(`^(\w+=\S+ )*go run \./cmd/beaker .+$`), by: typed + "#TestTheDocumentsCommandsRun"},
+	{matches: regexp.MustCompile(`^beaker demo( --store redis://\.\.\.)?$`), by: typed + "#TestTheDocumentsCommandsRun"},
+	{doc: "examples/README.md", matches: regexp.MustCompile(`^go run \./examples/\w+$`), by: "examples/programs_test.go#TestEachProgramDoesWhatItsDocumentSays"},
+	{doc: "docs/redisstore.md", matches: regexp.MustCompile(`^printf .*\| sha256sum \| cut -c1-32$`), by: "redisstore/guide_test.go#TestTheGuidesCommandsWork"},
+
+	// What make runs is not run by a test of this repository's, or it would run itself.
+	{
+		matches: regexp.MustCompile(`^make (test|setup|format|vet|rules|api-check|docs-check|unit|isolated|fips|guarantees-check|lint)$`),
+		not:     "it is, or is a part of, what runs the tests",
+	},
+	{matches: regexp.MustCompile(`^make help$`), by: "internal/ci/docs/commands_test.go#TestHelp"},
+	{
+		matches: regexp.MustCompile(`^make (fmt|api|docs|guarantees)$`),
+		not:     "it writes into the tree; make test runs the step that compares what it would write",
+	},
+	{matches: regexp.MustCompile(`^make screenshots$`), not: "it writes into the tree; what it calls is a test, which also runs without"},
+	{matches: regexp.MustCompile(`^make (soak|fuzz|decoders|mutants)$`), not: "it takes from ten minutes to a day"},
+	{matches: regexp.MustCompile(`^make bench( BENCH=.*)?$`), not: "it takes ten minutes of a quiet machine; bench/main_test.go does all of it once"},
+	{doc: "docs/performance.md", matches: regexp.MustCompile(`^benchstat .*build/bench/results\.txt$`), not: "it is another project's, and reads what make bench leaves"},
+	{doc: "CONTRIBUTING.md", matches: regexp.MustCompile(`^git diff$`), not: "it prints what a contributor has changed"},
 }
+
+const typed = "cmd/beaker/browsertest/commands/commands_test.go"
 
 var (
 	makeCommand   = regexp.MustCompile(`^make(?: [A-Z]+=\S+)* ([a-z-]+)(?: [A-Z]+=(?:'[^']*'|\S+))*$`)
 	goTestCommand = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*go test (.+)$`)
-	shWord        = regexp.MustCompile(`'[^']*'|\S+`)
-	makeTarget    = regexp.MustCompile(`(?m)^([a-z-]+):`)
-	shComment     = regexp.MustCompile(`(^|\s+)#\s.*$`)
+	benchFlags    = regexp.MustCompile(`BENCH='?([^']*)'?$`)
+	// What stands in a line and is a command: a program that documents tell people to run,
+	// and at least one word more.
+	commandLike  = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:make|go run|go test|go mod|git|curl|redis-cli|printf|find|benchstat|beaker|npm|apt-get|openssl) `)
+	goRunCommand = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*go run \./(\S+)`)
+	shWord       = regexp.MustCompile(`'[^']*'|\S+`)
+	makeTarget   = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	shComment    = regexp.MustCompile(`(^|\s+)#\s.*$`)
 )
 
 // commandsOf returns the commands of a block, each with its line in the block, from 1.
@@ -96,24 +123,18 @@ func (c *checker) runCommands(ctx context.Context) error {
 				}
 			default:
 				for _, cmd := range all {
-					if err := c.isRun(d.name, cmd.text); err != nil {
+					if err := c.isRun(ctx, d.name, cmd.text); err != nil {
 						c.bad(d.name, b.line+cmd.line, "%v", err)
 					}
 				}
 			}
 		}
 		for _, s := range d.spans {
-			var err error
-			switch {
-			case strings.HasPrefix(s.text, "make "), strings.HasPrefix(s.text, "go test "):
-				err = c.isRun(d.name, s.text)
-			case strings.HasPrefix(s.text, "go run ./"):
-				// Programs have tests of their own; a name that is wrong has none.
-				if dir, _, _ := strings.Cut(strings.TrimPrefix(s.text, "go run ./"), " "); !c.has(dir + "/main.go") {
-					err = fmt.Errorf("there is no program ./%s", dir)
-				}
+			if !commandLike.MatchString(s.text) {
+				continue
 			}
-			if err != nil {
+			c.counts["commands"]++
+			if err := c.isRun(ctx, d.name, s.text); err != nil {
 				c.bad(d.name, s.line, "%v", err)
 			}
 		}
@@ -121,34 +142,63 @@ func (c *checker) runCommands(ctx context.Context) error {
 	return nil
 }
 
-// isRun reports why nothing may be running a command.
-func (c *checker) isRun(doc, text string) error {
+// isRun reports why nothing may be running a command. Of "make" the target must be
+// there, and make must accept the command as it is written; of "go test" the packages
+// and what is to be run there, which the tests' own run then runs.
+func (c *checker) isRun(ctx context.Context, doc, text string) error {
 	if m := makeCommand.FindStringSubmatch(text); m != nil {
-		file, err := c.read("Makefile")
-		if err != nil {
+		if err := c.make(ctx, text, m[1]); err != nil {
 			return err
 		}
-		for _, t := range makeTarget.FindAllStringSubmatch(file, -1) {
-			if t[1] == m[1] {
-				return nil
-			}
-		}
-		return fmt.Errorf("the Makefile has no target %q", m[1])
 	}
 	if m := goTestCommand.FindStringSubmatch(text); m != nil {
-		return c.goTest(m[1])
+		return c.goTest(ctx, m[1])
+	}
+	if m := goRunCommand.FindStringSubmatch(text); m != nil && !c.has(m[1]+"/main.go") {
+		return fmt.Errorf("there is no program ./%s", m[1])
 	}
 	for _, k := range c.commands {
-		if (k.doc == "" || k.doc == doc) && k.matches.MatchString(text) {
-			return c.isTest(k.by)
+		if k.doc != "" && k.doc != doc || !k.matches.MatchString(text) {
+			continue
 		}
+		if k.not != "" {
+			c.counts["commands that nothing runs"]++
+			return nil
+		}
+		return c.isTest(k.by)
 	}
 	return fmt.Errorf("nothing runs the command %q: say who does, with a comment before the block (see internal/ci/docs/commands.go)", text)
 }
 
+// make asks make what it would do.
+func (c *checker) make(ctx context.Context, text, target string) error {
+	file, err := c.read("Makefile")
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(makeTarget.FindAllStringSubmatch(file, -1), func(m []string) bool { return m[1] == target }) {
+		return fmt.Errorf("the Makefile has no target %q", target)
+	}
+	if _, err := output(ctx, c.root, nil, "sh", "-c", "make -n "+strings.TrimPrefix(text, "make ")); err != nil {
+		return err
+	}
+	if m := benchFlags.FindStringSubmatch(text); m != nil {
+		source, err := c.read("bench/main.go")
+		if err != nil {
+			return err
+		}
+		for word := range strings.FieldsSeq(m[1]) {
+			if name, ok := strings.CutPrefix(word, "-"); ok && !strings.Contains(source, `"`+name+`", `) {
+				return fmt.Errorf("bench/main.go has no flag %s", word)
+			}
+		}
+	}
+	return nil
+}
+
 // goTest reports why "go test" with these arguments would find nothing; what it finds is
 // run by other steps. The packages come last.
-func (c *checker) goTest(args string) error {
+func (c *checker) goTest(ctx context.Context, args string) error {
 	var tests, benchmarks string
 	words := shWord.FindAllString(args, -1)
 	for i, w := range words {
@@ -162,7 +212,7 @@ func (c *checker) goTest(args string) error {
 			continue
 		}
 		dir := strings.TrimSuffix(strings.TrimPrefix(w, "./"), "/...")
-		if !c.hasDir(dir) {
+		if _, err := c.list(ctx, "-json=ImportPath", w); err != nil || !c.hasDir(dir) {
 			return fmt.Errorf("there is no package %s", w)
 		}
 		for kind, pattern := range map[string]string{"Test": tests, "Benchmark": benchmarks} {

@@ -18,9 +18,10 @@ func good() map[string]string {
 			"// ErrX is.\nvar ErrX = errors.New(\"m: it is x\")\n\n// BadError is.\ntype BadError struct{}\n\nfunc (*BadError) Error() string { return \"\" }\n\n" +
 			"// Two is two.\nfunc Two() int { return 2 }\n",
 		"eg/one/main.go": "// Command one is.\npackage main\n\nimport \"example.com/m\"\n\nfunc main() { println(sum()) }\n\n" +
-			"func sum() int {\n\t//docs:begin sum\n\tn := m.Two()\n\t//docs:begin inner\n\tn++\n\t//docs:end inner\n\n\tn--\n\t//docs:end sum\n\treturn n\n}\n\n" +
-			"//docs:begin never\nfunc never() int { return m.Two() }\n\n//docs:end never\n",
-		"eg/one/main_test.go":    "package main\n\nimport \"testing\"\n\nfunc TestSum(t *testing.T) {\n\t//docs:begin test\n\tif sum() != 2 {\n\t\tt.Error()\n\t}\n\t//docs:end test\n}\n\nfunc unused() {\n\t//docs:begin unused\n\tsum()\n\t//docs:end unused\n}\n\nvar served = \"app.js\"\n",
+			"//docs:begin both\nfunc sum() int {\n\t//docs:begin sum\n\tn := m.Two()\n\t//docs:begin inner\n\tn++\n\t//docs:end inner\n\n\tn--\n\t//docs:end sum\n\treturn n\n}\n\n" +
+			"//docs:begin never\nfunc never() int { return m.Two() }\n\n//docs:end never\n//docs:end both\n\n" +
+			"func later() func() int {\n\t//docs:begin handler\n\treturn func() int { return 1 }\n\t//docs:end handler\n}\n",
+		"eg/one/main_test.go":    "package main\n\nimport \"testing\"\n\nfunc TestSum(t *testing.T) {\n\tlater()\n\t//docs:begin test\n\tif sum() != 2 {\n\t\tt.Error()\n\t}\n\t//docs:end test\n}\n\nfunc unused() {\n\t//docs:begin unused\n\tsum()\n\t//docs:end unused\n}\n\nvar served = \"app.js\"\n",
 		"eg/one/app.js":          "let x = 1\n",
 		"eg/one/orphan.js":       "let y = 1\n",
 		"eg/two/two.go":          "// Package two has no test.\npackage two\n\nfunc F() int {\n\t//docs:begin f\n\treturn 2\n\t//docs:end f\n}\n",
@@ -49,14 +50,6 @@ The other library has ` + "`Decoder`, `mux.Handle`" + `.
 <!-- example: eg/one/app.js -->
 ` + "```js\nlet x = 1\n```" + `
 
-1. Indented:
-
-   ` + "```go\n   if x := m.Two(); x > 1 {\n   \treturn\n   }\n   ```" + `
-
-` + "```go\nimport \"example.com/m\"\n\nn := m.Two()\nreturn errors.New(fmt.Sprint(n))\n```" + `
-
-` + "```go\nvar x = m.Config{Name: \"n\"}\n\nfunc f() { slog.Info(x.Name) }\n```" + `
-
 ` + "```go\npackage main\n\nimport \"example.com/m\"\n\nfunc main() { println(m.Two()) }\n```" + `
 
 ` + "```json\n{\"a\": 1}\n```\n\n```text\nanything\n```" + `
@@ -64,7 +57,14 @@ The other library has ` + "`Decoder`, `mux.Handle`" + `.
 ` + "```console\n$ make test\nok\n```" + `
 
 <!-- run-by: eg/one/main_test.go#TestSum -->
-` + "```sh\nsum --all\n```\n",
+` + "```sh\nsum --all\n```" + `
+
+1. In a list, what is indented goes on with it:
+
+   ` + "```text\n   x\n   ```" + `
+
+    as here.
+`,
 	}
 }
 
@@ -90,7 +90,7 @@ func TestGoodDocumentsPass(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	// Each kind of check has looked at something.
-	want := "4 documents: 3 copied from tested files, 2 compiled, 3 type-checked, 6 commands, 3 links, 13 names, 2 errors explained\n"
+	want := "4 documents: 3 copied from tested files, 2 run as they stand, 7 commands, 2 commands that nothing runs, 3 links, 13 names, 2 errors explained\n"
 	if out.String() != want {
 		t.Errorf("it says %q, want %q", out.String(), want)
 	}
@@ -148,12 +148,12 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"a link definition", "README.md", "", "\n[x]: gone.md\n", "the link leads to gone.md"},
 		{"an empty link", "README.md", "(docs)", "()", "is no link"},
 
-		{"a fragment that does not parse", "README.md", "import \"example.com/m\"\n\nn :=", "n :=:", "README.md:42: syntax"},
-		{"a fragment with something that is not there", "README.md", "fmt.Sprint(n)", "fmt.Sprin(n)", "README.md:46: undefined: fmt.Sprin"},
-		{"a fragment with a wrong type", "README.md", "n := m.Two()\nreturn", "var n string = m.Two()\nreturn", "README.md:45: cannot use m.Two()"},
-		{"a declaration with something that is not there", "README.md", "slog.Info(x.Name)", "slog.Info(x.Names)", "README.md:52: x.Names undefined"},
-		{"an indented fragment", "README.md", "x > 1", "x > y", "README.md:37: undefined: y"},
-		{"an import of nothing", "README.md", "import \"example.com/m\"\n\nn", "import \"example.com/n\"\n\nn", "could not import example.com/n"},
+		{"Go that nothing runs", "README.md", "```text\nanything", "```go\nn := m.Two()", "README.md:46: no test runs this block"},
+		{"Go that nothing runs, in a list", "README.md", "   ```text\n", "   ```go\n", "README.md:62: no test runs this block"},
+		{"Go that is copied from nowhere", "README.md", "<!-- example: eg/one/main.go#sum -->\n", "", "README.md:12: no test runs this block"},
+		{"Go without a main", "README.md", "package main\n\nimport", "package mine\n\nimport", "no test runs this block"},
+		{"code that is only indented", "README.md", "1. In a list", "In no list", "README.md:66: code that is indented"},
+		{"code that is indented with a tab", "README.md", "", "\nNo list.\n\n\tn := m.Two()\n", "code that is indented"},
 		{"JSON that is none", "README.md", `{"a": 1}`, `{"a": 1,}`, "is not JSON"},
 		{"a block without a language", "README.md", "```text\n", "```\n", "does not say what it is"},
 		{"a block of an unknown language", "README.md", "```text\n", "```golang\n", `"golang" are not known`},
@@ -177,7 +177,7 @@ func TestEachUntruthIsFound(t *testing.T) {
 		{"an entry that says nothing", "docs/errors.md", "It means that something is not good.", "Bad.", "the entry says nothing"},
 		{"an entry for what is no error", "docs/errors.md", "", "\n### ErrY\n\nIt means that something was y.\n", "there is no error ErrY"},
 
-		{"a command that nothing runs", "README.md", "$ make test", "$ rm -r x", `README.md:72: nothing runs the command "rm -r x"`},
+		{"a command that nothing runs", "README.md", "$ make test", "$ rm -r x", `README.md:51: nothing runs the command "rm -r x"`},
 		{"a target that is not there", "README.md", "$ make test", "$ make tests", `no target "tests"`},
 		{"a target that is not there, in a line", "README.md", "`make test`", "`make coffee`", `no target "coffee"`},
 		{"a package that is not there", "README.md", "$ make test", "$ go test ./gone/...", "there is no package ./gone/..."},
@@ -208,7 +208,6 @@ func TestEachUntruthIsFound(t *testing.T) {
 				there.Dir = filepath.Join(c.root, strings.TrimPrefix(path+"/", "example.com/m/"))
 				types.listed[path] = &there
 			}
-			c.fragments(types)
 			c.names(types)
 			c.comments(types)
 			c.errorPages(types)
@@ -233,11 +232,14 @@ func wantProblem(t *testing.T, c *checker, want string) {
 
 func TestCodeThatWasNotRunIsFound(t *testing.T) {
 	eachIsFound(t, (*checker).programs, []change{
-		{"a program that does not compile", "README.md", "println(m.Two())", "println(m.Three())", "README.md:55: the program does not compile"},
-		{"a program that fails", "README.md", "println(m.Two())", "panic(m.Two())", "README.md:55: the program does not run"},
+		{"a program that does not compile", "README.md", "println(m.Two())", "println(m.Three())", "README.md:34: the program does not compile"},
+		{"a program that fails", "README.md", "println(m.Two())", "panic(m.Two())", "README.md:34: the program does not run"},
 	})
 	eachIsFound(t, (*checker).executed, []change{
 		{"a function that no test calls", "README.md", "", "\n<!-- example: eg/one/main.go#never -->\n```go\nfunc never() int { return m.Two() }\n```\n", "no test runs eg/one/main.go#never"},
+		{"a function that no test calls, beside one that it does", "README.md", "", "\n<!-- example: eg/one/main.go#both -->\n```go\nfunc sum() int {\n\tn := m.Two()\n\tn++\n\n\tn--\n\treturn n\n}\n\nfunc never() int { return m.Two() }\n```\n", "no test runs never in eg/one/main.go#both (line 22)"},
+		{"a part of a function that no test reaches", "README.md", "", "\n<!-- example: eg/one/main.go#handler -->\n```go\nreturn func() int { return 1 }\n```\n", "no test runs a function in eg/one/main.go#handler"},
+		{"an example that is only compiled", "eg/one/main_test.go", "func TestSum(t *testing.T) {", "func ExampleSum() {\n\tvar t testing.T", "go test does not run ExampleSum"},
 		{"a helper that no test calls", "README.md", "", "\n<!-- example: eg/one/main_test.go#unused -->\n```go\nsum()\n```\n", "no test calls unused"},
 		{"a package without a test", "README.md", "", "\n<!-- example: eg/two/two.go#f -->\n```go\nreturn 2\n```\n", "no test runs eg/two/two.go#f"},
 		{"a script that no test names", "README.md", "", "\n<!-- example: eg/one/orphan.js -->\n```js\nlet y = 1\n```\n", "no test names eg/one/orphan.js"},

@@ -41,20 +41,8 @@ func (c *checker) executed(ctx context.Context) error {
 		case c.isProgramOf(s):
 			// programs has run it.
 		default:
-			blocks := profiles[s.file]
-			some, hit := false, false
-			for _, b := range blocks {
-				if b.first <= s.last && b.last >= s.first {
-					some = true
-					hit = hit || b.count > 0
-				}
-			}
-			switch {
-			case hit:
-			case some:
-				c.bad(s.doc, s.line, "no test runs %s", at)
-			case blocks == nil && c.hasStatements(s.file):
-				c.bad(s.doc, s.line, "the package of %s has no test", s.file)
+			if err := c.ran(s, profiles[s.file]); err != nil {
+				c.bad(s.doc, s.line, "%v", err)
 			}
 		}
 	}
@@ -71,10 +59,69 @@ func (c *checker) isProgramOf(s source) bool {
 	return err == nil && isProgram(part)
 }
 
-// counted is a piece of code, by lines, and how often the tests have run it.
-type counted struct{ first, last, count int }
+// ran reports why a region of a program may not have been run by its tests: each
+// function in it must have been, and where there is none, a statement.
+func (c *checker) ran(s source, blocks []counted) error {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, c.path(s.file), nil, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	if blocks == nil && hasStatements(f) {
+		return fmt.Errorf("the package of %s has no test", s.file)
+	}
+	within := func(first, last place) (some, hit bool) {
+		for _, b := range blocks {
+			if !b.last.before(first) && !last.before(b.first) {
+				some = true
+				hit = hit || b.count > 0
+			}
+		}
+		return some, hit
+	}
+	if some, hit := within(place{s.first, 0}, place{s.last + 1, 0}); some && !hit {
+		return fmt.Errorf("no test runs %s#%s", s.file, s.region)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		var body *ast.BlockStmt
+		name := "a function"
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			body, name = n.Body, n.Name.Name
+		case *ast.FuncLit:
+			body = n.Body
+		}
+		if body == nil || len(body.List) == 0 {
+			return true
+		}
+		first, last := fset.Position(body.Lbrace), fset.Position(body.Rbrace)
+		if first.Line < s.first || last.Line > s.last {
+			return true
+		}
+		// What lies between the braces: the statement around a function has a part on
+		// each side of them.
+		if _, hit := within(place{first.Line, first.Column + 1}, place{last.Line, last.Column - 1}); !hit && err == nil {
+			err = fmt.Errorf("no test runs %s in %s#%s (line %d)", name, s.file, s.region, first.Line)
+		}
+		return true
+	})
+	return err
+}
 
-var profileLine = regexp.MustCompile(`^(.+):(\d+)\.\d+,(\d+)\.\d+ \d+ (\d+)$`)
+// place is where something is in a file.
+type place struct{ line, column int }
+
+func (p place) before(q place) bool {
+	return p.line < q.line || p.line == q.line && p.column < q.column
+}
+
+// counted is a piece of code, and how often the tests have run it.
+type counted struct {
+	first, last place
+	count       int
+}
+
+var profileLine = regexp.MustCompile(`^(.+):(\d+)\.(\d+),(\d+)\.(\d+) \d+ (\d+)$`)
 
 // coverage runs the tests of the packages that blocks are copied from.
 func (c *checker) coverage(ctx context.Context) (map[string][]counted, error) {
@@ -121,20 +168,16 @@ func (c *checker) coverage(ctx context.Context) (map[string][]counted, error) {
 		}
 		file := names[path.Dir(m[1])] + "/" + path.Base(m[1])
 		var b counted
-		b.first, _ = strconv.Atoi(m[2]) // digits, says the expression
-		b.last, _ = strconv.Atoi(m[3])
-		b.count, _ = strconv.Atoi(m[4])
+		for i, n := range []*int{&b.first.line, &b.first.column, &b.last.line, &b.last.column, &b.count} {
+			*n, _ = strconv.Atoi(m[2+i]) // digits, says the expression
+		}
 		blocks[file] = append(blocks[file], b)
 	}
 	return blocks, nil
 }
 
 // hasStatements reports whether there is anything to run in a file.
-func (c *checker) hasStatements(name string) (some bool) {
-	f, err := parser.ParseFile(token.NewFileSet(), c.path(name), nil, parser.SkipObjectResolution)
-	if err != nil {
-		return true
-	}
+func hasStatements(f *ast.File) (some bool) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		if b, ok := n.(*ast.BlockStmt); ok && len(b.List) > 0 {
 			some = true
@@ -148,13 +191,14 @@ func (c *checker) hasStatements(name string) (some bool) {
 func (c *checker) inTest(s source) error {
 	dir := path.Dir(s.file)
 	var enclosing string
+	silent := false // an example that is compiled only
 	used := map[string]bool{}
 	for _, name := range c.files {
 		if path.Dir(name) != dir || !strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		fset := token.NewFileSet()
-		f, err := parser.ParseFile(fset, c.path(name), nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, c.path(name), nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -163,6 +207,7 @@ func (c *checker) inTest(s source) error {
 			first, last := fset.Position(d.Pos()).Line, fset.Position(d.End()).Line
 			if name == s.file && ok && first <= s.last && last >= s.first {
 				enclosing = fn.Name.Name
+				silent = strings.HasPrefix(enclosing, "Example") && !hasOutput(f, fn)
 			}
 			ast.Inspect(d, func(n ast.Node) bool {
 				if id, isID := n.(*ast.Ident); isID && (!ok || id != fn.Name) {
@@ -171,6 +216,9 @@ func (c *checker) inTest(s source) error {
 				return true
 			})
 		}
+	}
+	if silent {
+		return fmt.Errorf("go test does not run %s in %s: it has no output", enclosing, s.file)
 	}
 	for _, prefix := range []string{"Test", "Example", "Fuzz"} {
 		if strings.HasPrefix(enclosing, prefix) {
@@ -181,6 +229,16 @@ func (c *checker) inTest(s source) error {
 		return fmt.Errorf("no test calls %s, which %s is in", enclosing, s.file)
 	}
 	return nil // declarations, or a function that is used
+}
+
+var outputComment = regexp.MustCompile(`(?i)^\s*(unordered )?output:`)
+
+// hasOutput reports whether an example says what it prints, without which go test
+// compiles it and no more.
+func hasOutput(f *ast.File, fn *ast.FuncDecl) bool {
+	return slices.ContainsFunc(f.Comments, func(g *ast.CommentGroup) bool {
+		return g.Pos() > fn.Pos() && g.End() < fn.End() && outputComment.MatchString(g.Text())
+	})
 }
 
 // namedByTest reports whether a test names a file that is no Go: a script that it

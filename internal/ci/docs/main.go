@@ -6,7 +6,7 @@
 //
 // # Code
 //
-// A Go block is one of three things, and none is exempt:
+// A Go block is one of two things, and none is exempt:
 //
 //   - It is copied from a tested file. The line before the block says from where:
 //
@@ -14,17 +14,17 @@
 //
 //     The region stands between the lines "//docs:begin signin" and "//docs:end signin"
 //     of the file; without "#signin" it is the whole file. Several regions are joined
-//     by empty lines. Tests must have run it: of a region in a program, a statement was
-//     executed by the tests of its package; a region in a test file is in a test, an
-//     example, or a function that one of them calls. -write copies anew.
+//     by empty lines. Tests must have run it: of a region in a program, each function,
+//     or a statement where there is none, was executed by the tests of its package; a
+//     region in a test file is in a test, an example with output, or a function that one
+//     of them calls. -write copies anew.
 //
-//   - It is a complete program. It is compiled as it stands, in a module of its own.
-//
-//   - It is anything else that is Go. It is type-checked, with a preamble that declares
-//     what every page means by s, sessions, r and so on: see preamble.
+//   - It is a complete program. It is compiled as it stands, in a module of its own, and
+//     run.
 //
 // Blocks of other languages that can be wrong (js, html, python) must be copied from
-// tested files too; json must parse; sh and console are commands, see commands.go.
+// tested files too; json must parse; sh and console are commands, see commands.go. Code
+// that is indented and not fenced says of none of this what it is, and is refused.
 package main
 
 import (
@@ -89,7 +89,7 @@ func run(ctx context.Context, out io.Writer, root string, write bool) int {
 		return 1
 	}
 	var did []string
-	for _, what := range []string{"copied from tested files", "compiled", "type-checked", "commands", "links", "names", "errors explained"} {
+	for _, what := range []string{"copied from tested files", "run as they stand", "commands", "commands that nothing runs", "links", "names", "errors explained"} {
 		did = append(did, fmt.Sprintf("%d %s", c.counts[what], what))
 	}
 	fmt.Fprintf(out, "%d documents: %s\n", len(c.docs), strings.Join(did, ", "))
@@ -128,7 +128,6 @@ func (c *checker) check(ctx context.Context, write bool) error {
 	if err != nil {
 		return err
 	}
-	c.fragments(types)
 	c.names(types)
 	c.comments(types)
 	c.errorPages(types)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"go/ast"
 	"go/importer"
 	"go/parser"
 	"go/token"
@@ -39,8 +38,7 @@ type listed struct {
 	Error                         *struct{ Err string }
 }
 
-// everywhere are packages that a fragment may use, and a page may name, without an
-// import.
+// everywhere are packages that a page may name without saying so.
 var everywhere = []string{
 	"bytes", "context", "crypto/rand", "database/sql", "database/sql/driver", "encoding/json", "errors", "expvar", "fmt", "html/template", "io", "log", "log/slog",
 	"maps", "net", "net/http", "net/http/cookiejar", "net/http/httptest", "net/http/httputil", "net/url", "os", "os/signal",
@@ -83,7 +81,7 @@ func (c *checker) isPublic(p *listed) bool {
 		!strings.HasPrefix(rel, "examples/") && !strings.HasPrefix(rel, "bench/") && len(p.GoFiles) > 0
 }
 
-// load reads the types of the repository's packages and of what the documents import,
+// load reads the types of the repository's packages and of what the documents name,
 // as the compiler left them.
 func (c *checker) load(ctx context.Context) (*universe, error) {
 	u := &universe{fset: token.NewFileSet(), byName: map[string][]*types.Package{}, listed: map[string]*listed{}}
@@ -133,7 +131,7 @@ func (c *checker) load(ctx context.Context) (*universe, error) {
 	return u, u.preamble(c.module)
 }
 
-// imports adds what fragments and the files that blocks are copied from import.
+// imports adds what the files import that blocks are copied from, and what pages name.
 func (c *checker) imports(wanted map[string]bool) {
 	add := func(name, text string) {
 		f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
@@ -164,24 +162,5 @@ func (c *checker) imports(wanted map[string]bool) {
 				}
 			}
 		}
-		for _, b := range d.blocks {
-			if b.lang() == "go" && !b.used {
-				imports, _ := splitImports(b.text)
-				add(d.name, "package p\n"+imports)
-			}
-		}
 	}
-}
-
-// splitImports takes the imports off the beginning of a fragment. What is left keeps
-// its line numbers.
-func splitImports(text string) (imports, rest string) {
-	f, err := parser.ParseFile(token.NewFileSet(), "", "package p;"+text, parser.ImportsOnly|parser.SkipObjectResolution)
-	if f == nil || len(f.Decls) == 0 {
-		return "", text
-	}
-	_ = err // what follows the imports need not be a file
-	last := ast.Node(f.Decls[len(f.Decls)-1])
-	end := int(last.End()) - 1 - len("package p;")
-	return text[:end], strings.Repeat("\n", strings.Count(text[:end], "\n")) + text[end:]
 }
