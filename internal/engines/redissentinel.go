@@ -63,7 +63,7 @@ func (s *RedisSentinel) start(ctx context.Context, downAfter time.Duration, args
 }
 
 func startSentinel(ctx context.Context, name, masterPort string, downAfter time.Duration) (*RedisNode, error) {
-	program, err := Program("redis-sentinel")
+	program, err := Program("redis-server") // a sentinel is one too; the name redis-sentinel is a package of its own
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func startSentinel(ctx context.Context, name, masterPort string, downAfter time.
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(n.dir))
 	}
-	n.Process, err = Start(ctx, Spec{Args: []string{program, conf}, Dir: n.dir, Ready: func(ctx context.Context) error {
+	n.Process, err = Start(ctx, Spec{Args: []string{program, conf, "--sentinel"}, Dir: n.dir, Ready: func(ctx context.Context) error {
 		_, err := n.Do(ctx, "PING")
 		return err
 	}})
