@@ -6,37 +6,32 @@ import (
 	"github.com/seed12c5fab1/beaker"
 )
 
-// count returns a store that adds each call to the tally in its context. It can what
-// the other one can. A store that knows subjects lists by them and revokes by them;
-// purging is no part of any request and passes by.
+// count returns a store that adds each call to the tally in its context. It lists and
+// revokes if the other one does. Purging is no part of any request and passes by; of
+// sessions that end elsewhere the site wants to hear nothing.
 func count(s beaker.Store) beaker.Store {
 	c := counted{s}
-	bySubject, knowsSubjects := s.(subjectIndex)
-	purger, purges := s.(beaker.Purger)
+	lister, lists := s.(beaker.Lister)
+	revoker, revokes := s.(beaker.SubjectRevoker)
 	switch {
-	case knowsSubjects && purges:
+	case lists && revokes:
 		return struct {
 			counted
-			countedIndex
-			beaker.Purger
-		}{c, countedIndex{bySubject}, purger}
-	case knowsSubjects:
+			countedLister
+			countedRevoker
+		}{c, countedLister{lister}, countedRevoker{revoker}}
+	case lists:
 		return struct {
 			counted
-			countedIndex
-		}{c, countedIndex{bySubject}}
-	case purges:
+			countedLister
+		}{c, countedLister{lister}}
+	case revokes:
 		return struct {
 			counted
-			beaker.Purger
-		}{c, purger}
+			countedRevoker
+		}{c, countedRevoker{revoker}}
 	}
 	return c
-}
-
-type subjectIndex interface {
-	beaker.Lister
-	beaker.SubjectRevoker
 }
 
 type counted struct{ store beaker.Store }
@@ -61,16 +56,26 @@ func (c counted) Delete(ctx context.Context, key beaker.RecordKey) error {
 	return err
 }
 
-type countedIndex struct{ index subjectIndex }
+// Purge removes what the other store needs to have removed, which may be nothing.
+func (c counted) Purge(ctx context.Context, now beaker.Millis, limit int) (int, error) {
+	if p, ok := c.store.(beaker.Purger); ok {
+		return p.Purge(ctx, now, limit)
+	}
+	return 0, nil
+}
 
-func (c countedIndex) List(ctx context.Context, q beaker.ListQuery) (recs []*beaker.Record, next string, err error) {
+type countedLister struct{ lister beaker.Lister }
+
+func (c countedLister) List(ctx context.Context, q beaker.ListQuery) (recs []*beaker.Record, next string, err error) {
 	recs, err = measured(ctx, "list", func() (recs []*beaker.Record, err error) {
-		recs, next, err = c.index.List(ctx, q)
+		recs, next, err = c.lister.List(ctx, q)
 		return recs, err
 	})
 	return recs, next, err
 }
 
-func (c countedIndex) RevokeSubject(ctx context.Context, subject string, at beaker.Millis, except ...beaker.RecordKey) (int, error) {
-	return measured(ctx, "revoke", func() (int, error) { return c.index.RevokeSubject(ctx, subject, at, except...) })
+type countedRevoker struct{ revoker beaker.SubjectRevoker }
+
+func (c countedRevoker) RevokeSubject(ctx context.Context, subject string, at beaker.Millis, except ...beaker.RecordKey) (int, error) {
+	return measured(ctx, "revoke", func() (int, error) { return c.revoker.RevokeSubject(ctx, subject, at, except...) })
 }

@@ -91,11 +91,12 @@ func (s *Site) logOutOthers(ctx context.Context, sess *beaker.Session) (int, err
 type devicesPage struct {
 	page
 	Devices []listedDevice
-	Unknown bool // they cannot be found
+	Unknown bool // they cannot be listed
+	Revokes bool // they can be ended all at once
 }
 
 func (s *Site) devicesPage(w http.ResponseWriter, r *http.Request, sess *beaker.Session) error {
-	p := devicesPage{page: s.open(r, sess, "devices")}
+	p := devicesPage{page: s.open(r, sess, "devices"), Revokes: s.revokes}
 	if p.Subject != "" {
 		var err error
 		p.Devices, err = s.devices(r.Context(), sess)

@@ -42,7 +42,7 @@ func (s *Site) explain(err error) (status int, text string) {
 	case errors.Is(err, errors.ErrUnsupported) && s.sealed:
 		return http.StatusNotImplemented, "sessions are in their cookies, so nobody can list them or end one by its handle"
 	case errors.Is(err, errors.ErrUnsupported):
-		return http.StatusNotImplemented, "this store cannot find the sessions of a user"
+		return http.StatusNotImplemented, "this store cannot do that with the sessions of a user"
 	case errors.Is(err, beaker.ErrInvalidName):
 		return http.StatusBadRequest, "a key is at most 255 bytes of UTF-8 and does not start with NUL"
 	case errors.Is(err, beaker.ErrInvalidSubject):

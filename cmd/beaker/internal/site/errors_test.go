@@ -12,6 +12,8 @@ import (
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/internal/bubble"
+	"github.com/seed12c5fab1/beaker/internal/engines"
+	"github.com/seed12c5fab1/beaker/memcachestore"
 	"github.com/seed12c5fab1/beaker/memstore"
 )
 
@@ -207,56 +209,109 @@ func TestRequestOfAnotherSiteIsRefused(t *testing.T) {
 	}
 }
 
-// plain is a store that can do only what every store can.
-type plain struct{ beaker.Store }
+// What stores can do besides what every store can.
+type (
+	plain   struct{ beaker.Store }
+	purging struct {
+		beaker.Store
+		beaker.Purger
+	}
+	revoking struct {
+		beaker.Store
+		beaker.SubjectRevoker
+	}
+	listing struct {
+		beaker.Store
+		beaker.Lister
+	}
+	indexed struct {
+		beaker.Store
+		beaker.Lister
+		beaker.SubjectRevoker
+	}
+)
 
-// purging is one that must be purged besides; indexed is one that knows subjects.
-type purging struct {
-	beaker.Store
-	beaker.Purger
-}
-
-type indexed struct {
-	beaker.Store
-	beaker.Lister
-	beaker.SubjectRevoker
-}
-
-func TestStoreThatCannotFindAUsersSessionsIsSaidToBeOne(t *testing.T) {
+func TestWhatAStoreCannotDoIsSaid(t *testing.T) {
+	inMemory := func(t *testing.T) *memstore.Store {
+		m, err := memstore.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
 	for _, tc := range []struct {
-		desc string
-		of   func(*memstore.Store) beaker.Store
-		can  bool
+		desc           string
+		of             func(t *testing.T) beaker.Store
+		lists, revokes bool
 	}{
-		{"no index, no purge", func(m *memstore.Store) beaker.Store { return plain{m} }, false},
-		{"no index", func(m *memstore.Store) beaker.Store { return purging{m, m} }, false},
-		{"no purge", func(m *memstore.Store) beaker.Store { return indexed{m, m, m} }, true},
-		{"everything", func(m *memstore.Store) beaker.Store { return m }, true},
+		{"neither", func(t *testing.T) beaker.Store { return plain{inMemory(t)} }, false, false},
+		{"revokes", func(t *testing.T) beaker.Store { m := inMemory(t); return revoking{m, m} }, false, true},
+		{"lists", func(t *testing.T) beaker.Store { m := inMemory(t); return listing{m, m} }, true, false},
+		{"both", func(t *testing.T) beaker.Store { m := inMemory(t); return indexed{m, m, m} }, true, true},
+		{"everything", func(t *testing.T) beaker.Store { return inMemory(t) }, true, true},
+		{"memcached", inMemcached, false, true},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
-			m, err := memstore.New(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := newBrowser(t, newSiteOn(t, tc.of(m), nil, &logged{}))
+			b := newBrowser(t, newSiteOn(t, tc.of(t), nil, &logged{}))
 			b.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
-			want := http.StatusNotImplemented
-			if tc.can {
-				want = http.StatusOK
-			}
-			for _, call := range [][2]string{{"GET", "/api/devices"}, {"POST", "/api/devices/revoke-others"}} {
-				if resp := b.do(call[0], call[1], ""); resp.StatusCode != want {
-					t.Errorf("%s: status %d, want %d", call[1], resp.StatusCode, want)
-				}
-			}
+			other := newBrowser(t, b.handler)
+			other.must(http.MethodPost, "/api/login", `{"name":"alice"}`)
+
 			resp := b.do(http.MethodGet, "/devices", "")
 			body := text(t, resp)
-			if resp.StatusCode != http.StatusOK || strings.Contains(body, "cannot find the sessions") == tc.can {
+			if resp.StatusCode != http.StatusOK || strings.Contains(body, "cannot list the sessions") == tc.lists ||
+				strings.Contains(body, "Sign out all other devices") != tc.revokes {
 				t.Errorf("status %d: %s", resp.StatusCode, body)
 			}
 			checkPage(t, resp, body)
+
+			for _, call := range []struct {
+				method, path string
+				can          bool
+			}{
+				{http.MethodGet, "/api/devices", tc.lists},
+				{http.MethodPost, "/api/devices/revoke-others", tc.revokes},
+			} {
+				want := http.StatusNotImplemented
+				if call.can {
+					want = http.StatusOK
+				}
+				resp := b.do(call.method, call.path, "")
+				if body := text(t, resp); resp.StatusCode != want || call.path == "/api/devices/revoke-others" && call.can && body != "{\"revoked\":1}\n" {
+					t.Errorf("%s: status %d, want %d: %s", call.path, resp.StatusCode, want, body)
+				}
+			}
+			if who := b.session().Subject; who == nil || *who != "alice" {
+				t.Errorf("who has signed the others out is signed out: %v", who)
+			}
+			if who := other.session().Subject; (who != nil && *who == "alice") == tc.revokes {
+				t.Errorf("the other device is signed in as %v", who)
+			}
 		})
 	}
+}
+
+// inMemcached is a store in a server of its own.
+func inMemcached(t *testing.T) beaker.Store {
+	m, err := engines.StartMemcached(t.Context())
+	if err != nil {
+		t.Fatalf("the test needs the server: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := memcachestore.Open([]string{m.Addr}, &memcachestore.Options{Generation: "1", Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 // purged counts what the manager's janitor does.

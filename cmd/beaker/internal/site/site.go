@@ -31,6 +31,7 @@ type Site struct {
 	sessions *beaker.Manager
 	cookies  []string // the names that the session cookie can have
 	sealed   bool     // sessions are in their cookies
+	revokes  bool     // the sessions of a user can be ended all at once
 	log      *slog.Logger
 	now      func() time.Time
 	wait     func(context.Context, time.Duration) error
@@ -56,12 +57,14 @@ func New(cfg Config) (*Site, error) {
 		return nil, err
 	}
 	if cfg.Sessions.Store != nil {
+		_, s.revokes = cfg.Sessions.Store.(beaker.SubjectRevoker)
 		cfg.Sessions.Store = count(cfg.Sessions.Store)
 	}
 	if sealed := cfg.Sessions.Sealed; sealed != nil {
 		s.sealed = true
 		with := *sealed // the caller's stays as it is
 		if with.Revoker != nil {
+			s.revokes = true
 			with.Revoker = count(with.Revoker)
 		}
 		cfg.Sessions.Sealed = &with
