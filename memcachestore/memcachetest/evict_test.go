@@ -58,7 +58,7 @@ func TestFullServerSignsOutAndRevivesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("of %d sessions %d are left; the server says that it evicted %s", n, len(left), stats["evictions"])
+	t.Logf("report: of %d sessions %d are left; the server says that it evicted %s", n, len(left), stats["evictions"])
 	if gone == 0 || len(left) == 0 {
 		t.Fatalf("%d are gone, %d are left: this has shown nothing", gone, len(left))
 	}
@@ -86,7 +86,7 @@ func TestFullServerSignsOutAndRevivesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d writes came after the eviction, %d sessions were revived", late, revived)
+	t.Logf("report: %d writes came after the eviction, %d sessions were revived", late, revived)
 }
 
 // What is dropped is one item. A session of a subject whose roster is gone is over,

@@ -84,7 +84,7 @@ func TestSignInAndRevocationInEveryOrder(t *testing.T) {
 						absent(t, revoked.store, key, order)
 					},
 				})
-				if t.Logf("%d orders", n); n < 10 {
+				if t.Logf("report: %d orders", n); n < 10 {
 					t.Errorf("%d orders: they did not overlap", n)
 				}
 			})
@@ -152,7 +152,7 @@ func TestLaterSignInAndRevocationInEveryOrder(t *testing.T) {
 			}
 		},
 	})
-	t.Logf("%d orders", n)
+	t.Logf("report: %d orders", n)
 }
 
 // While somebody signs in, a request with the old cookie finds the session, with its old
@@ -208,7 +208,7 @@ func TestSessionIsThereWhileSomebodySignsIn(t *testing.T) {
 						}
 					},
 				})
-				t.Logf("%d orders", n)
+				t.Logf("report: %d orders", n)
 			})
 		}
 	}
@@ -292,7 +292,7 @@ func TestEvictedRosterInEveryOrder(t *testing.T) {
 			}
 		},
 	})
-	t.Logf("%d orders", n)
+	t.Logf("report: %d orders", n)
 }
 
 // Sign-ins of one subject at the same time, and revocations at the same time.
@@ -334,7 +334,7 @@ func TestRosterLosesNobodyInAnyOrder(t *testing.T) {
 			}
 		},
 	})
-	t.Logf("%d orders", n)
+	t.Logf("report: %d orders", n)
 
 	var ends [2]int
 	everyOrder(t, p, scene{

@@ -121,7 +121,7 @@ func TestCancelStorm(t *testing.T) {
 		m.Range(func(any, any) bool { n++; return true })
 		return n
 	}
-	t.Logf("%d calls were cut off, %d were not", count(&cut), count(&whole))
+	t.Logf("report: %d calls were cut off, %d were not", count(&cut), count(&whole))
 	if count(&cut) == 0 || count(&whole) == 0 {
 		t.Error("the storm has shown nothing")
 	}

@@ -71,7 +71,7 @@ func TestChangedListRevivesSessionsUnlessTheGenerationChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		t.Logf("%s: %d of %d ended sessions are alive", tc.name, n, sessions)
+		t.Logf("report: %s: %d of %d ended sessions are alive", tc.name, n, sessions)
 		if !tc.alive(n) {
 			t.Errorf("%s: %d of %d ended sessions are alive", tc.name, n, sessions)
 		}

@@ -273,7 +273,7 @@ func TestStorm(t *testing.T) {
 		}
 		acked, uncertain, no, sum = acked+u.acked, uncertain+u.uncertain, no+u.no, sum+count
 	}
-	t.Logf("%d acknowledged, %d unknown, %d failed; they count %d", acked, uncertain, no, sum)
+	t.Logf("report: %d acknowledged, %d unknown, %d failed; they count %d", acked, uncertain, no, sum)
 	if acked == 0 || no+uncertain == 0 {
 		t.Error("the storm has shown nothing")
 	}

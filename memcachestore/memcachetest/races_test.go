@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,140 +18,145 @@ import (
 	"github.com/seed12c5fab1/beaker/sessiontest"
 )
 
-// pairs is how many pairs of requests a race has. Stores share nothing but the servers,
-// so two of them in one process are what two processes are.
-func pairs() int {
-	if soak() {
-		return 10_000
-	}
-	return 500
-}
-
-// together lets both run at once, and returns their errors when both have ended.
-func together(a, b func() error) (aErr, bErr error) {
-	var ready, done sync.WaitGroup
-	start := make(chan struct{})
-	for _, one := range []struct {
-		do  func() error
-		err *error
-	}{{a, &aErr}, {b, &bErr}} {
-		ready.Add(1)
-		done.Go(func() {
-			ready.Done()
-			<-start
-			*one.err = one.do()
-		})
-	}
-	ready.Wait()
-	close(start)
-	done.Wait()
-	return aErr, bErr
-}
-
-// eachPair runs a race on two nodes, each pair on a session of its own that both nodes
-// have read before either of them changes it.
-func eachPair(t *testing.T, meta func(subject string) beaker.Meta, race func(a, b *memcachestore.Store, ra, rb *beaker.Record, subject string)) {
+// eachPair races a call of this process with one of another process, each pair on a
+// session of its own. Both have read it, both calls have begun, and neither has sent its
+// first command, when both are let go. judge looks at what came out.
+func eachPair(t *testing.T, meta func() beaker.Meta, mine, theirs string, judge func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string)) {
 	t.Helper()
 	p := newPlace(t)
-	a, b := p.store(t), p.store(t)
-	for i := range pairs() {
-		subject := fmt.Sprintf("user-%d", i)
-		rec := created(t, a, meta(subject), "k", "v")
-		race(a, b, loaded(t, a, rec.Key()), loaded(t, b, rec.Key()), subject)
+	s, w := p.watched(t)
+	c := p.child(t, "")
+	n := 500
+	if soak() {
+		n = 10_000
+	}
+	outcomes := map[string]int{}
+	for i := range n {
+		rec := created(t, s, meta(), "k", "v")
+		call, err := callOf(s, mine, rec.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.tell(theirs, rec.Key())
+		met := false
+		w.on(onFirst(func() {
+			if got := c.answer(); got != "there" {
+				t.Errorf("the child says %q", got)
+				return
+			}
+			met = true
+			// In turn one of them is a little earlier: they are most often less apart than a
+			// command takes, and both orders happen.
+			moment := time.Now().Add(150 * time.Microsecond).UnixNano()
+			c.tell(moment + int64(i%41-20)*5_000)
+			spinUntil(moment)
+		}))
+		how := outcome(call())
+		w.on(nil)
+		if !met {
+			t.Fatalf("the calls of pair %d did not meet", i)
+		}
+		howTheirs := c.answer()
+		outcomes[how+" and "+howTheirs]++
+		judge(s, rec, how, howTheirs)
 		if t.Failed() {
 			t.Fatalf("in pair %d", i)
 		}
 	}
+	t.Logf("report: %s and %s: %d pairs, all of them overlapping: %v", mine, theirs, n, outcomes)
 }
 
-func anonymous(string) beaker.Meta { return newMeta() }
-
-func doApply(t *testing.T, s beaker.Store, ch *beaker.Change) func() error {
-	key := ch.Base.Key()
-	return func() error { _, err := s.Apply(t.Context(), key, ch); return err }
+// signedIn is a session of the subject that callOf revokes.
+func signedIn() beaker.Meta {
+	m := newMeta()
+	m.Subject, m.AuthenticatedAt = subjectOf(m.Key), epoch
+	return m
 }
 
 func TestPairsOfWritesLoseNothing(t *testing.T) {
-	eachPair(t, anonymous, func(a, b *memcachestore.Store, ra, rb *beaker.Record, _ string) {
-		aErr, bErr := together(doApply(t, a, setting(ra, "a", "1")), doApply(t, b, setting(rb, "b", "1")))
-		got := loaded(t, a, ra.Key())
-		if aErr != nil || bErr != nil || value(got, "a") != "1" || value(got, "b") != "1" || value(got, "k") != "v" || got.Version() != 3 {
-			t.Errorf("lost: %v, %v; a %s, b %s", aErr, bErr, value(got, "a"), value(got, "b"))
+	eachPair(t, newMeta, "mine", "theirs", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		got := loaded(t, s, rec.Key())
+		if mine != "ok" || theirs != "ok" || value(got, "mine") != "1" || value(got, "theirs") != "1" || value(got, "k") != "v" || got.Version() != 3 {
+			t.Errorf("%s and %s: mine %s, theirs %s, version %d", mine, theirs, value(got, "mine"), value(got, "theirs"), got.Version())
 		}
 	})
-	t.Logf("%d pairs, 0 lost", pairs())
+}
+
+func TestPairsOfWriteAndTouchLoseNothing(t *testing.T) {
+	eachPair(t, newMeta, "mine", "touch", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		got := loaded(t, s, rec.Key())
+		if mine != "ok" || theirs != "ok" || value(got, "mine") != "1" || got.Version() != 2 || got.Touched() != epoch+1000 {
+			t.Errorf("%s and %s: mine %s, version %d, touched %d", mine, theirs, value(got, "mine"), got.Version(), got.Touched()-epoch)
+		}
+	})
 }
 
 func TestPairsOfWriteAndDeleteReviveNothing(t *testing.T) {
-	eachPair(t, anonymous, func(a, b *memcachestore.Store, ra, rb *beaker.Record, _ string) {
-		aErr, bErr := together(doApply(t, a, setting(ra, "a", "1")), func() error { return b.Delete(t.Context(), rb.Key()) })
-		if aErr != nil && !errors.Is(aErr, beaker.ErrNotFound) || bErr != nil {
-			t.Errorf("Apply: %v; Delete: %v", aErr, bErr)
+	eachPair(t, newMeta, "mine", "delete", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		if mine != "ok" && mine != "ErrNotFound" || theirs != "ok" {
+			t.Errorf("Apply: %s; Delete: %s", mine, theirs)
 		}
-		absent(t, a, ra.Key(), "after Delete")
-		absent(t, b, ra.Key(), "after Delete")
+		absent(t, s, rec.Key(), "after Delete")
 	})
-	t.Logf("%d pairs, 0 resurrected", pairs())
 }
 
 func TestPairsOfWriteAndRotationLeaveNoOldProof(t *testing.T) {
-	eachPair(t, anonymous, func(a, b *memcachestore.Store, ra, rb *beaker.Record, _ string) {
-		rotation := changeOf(rb)
-		rotation.Rotate = &beaker.Rotation{Next: unique("next")}
-		aErr, bErr := together(doApply(t, a, setting(ra, "a", "1")), doApply(t, b, rotation))
-		got := loaded(t, b, ra.Key())
-		if bErr != nil || (aErr == nil) != (value(got, "a") == "1") || aErr != nil && !errors.Is(aErr, beaker.ErrNotFound) {
-			t.Errorf("write: %v, a is %s; rotation: %v", aErr, value(got, "a"), bErr)
+	eachPair(t, newMeta, "mine", "rotate", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		got := loaded(t, s, rec.Key())
+		if theirs != "ok" || (mine == "ok") != (value(got, "mine") == "1") || mine != "ok" && mine != "ErrNotFound" {
+			t.Errorf("write: %s, mine is %s; rotation: %s", mine, value(got, "mine"), theirs)
 		}
-		if _, err := a.Apply(t.Context(), ra.Key(), setting(ra, "a", "late")); !errors.Is(err, beaker.ErrNotFound) {
+		if _, err := s.Apply(t.Context(), rec.Key(), setting(rec, "mine", "late")); !errors.Is(err, beaker.ErrNotFound) {
 			t.Errorf("a write with the old proof: %v", err)
 		}
 	})
 }
 
-func TestPairsOfLateSignInAndRevocation(t *testing.T) {
-	outcomes := map[string]int{}
-	eachPair(t, anonymous, func(a, b *memcachestore.Store, ra, rb *beaker.Record, subject string) {
-		loginErr, err := together(doApply(t, a, signingIn(ra, subject)), func() error {
-			_, err := b.RevokeSubject(t.Context(), subject, epoch+minute)
-			return err
-		})
-		if err != nil || loginErr != nil && !errors.Is(loginErr, beaker.ErrRevoked) {
-			t.Errorf("sign-in: %v; revocation: %v", loginErr, err)
+func TestPairsOfRotationsHaveOneWinner(t *testing.T) {
+	eachPair(t, newMeta, "rotate", "rotate", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		if mine == theirs || mine != "ok" && mine != "ErrNotFound" || theirs != "ok" && theirs != "ErrNotFound" {
+			t.Errorf("rotations: %s and %s", mine, theirs)
 		}
-		outcomes[fmt.Sprint(loginErr)]++
-		absent(t, a, ra.Key(), "after a revocation and a sign-in that began before it")
-		absent(t, b, ra.Key(), "after a revocation and a sign-in that began before it")
+		if got := loaded(t, s, rec.Key()); got.Version() != 2 {
+			t.Errorf("version %d after two rotations that race, want 2", got.Version())
+		}
 	})
-	t.Logf("%d pairs, 0 sessions outlived the revocation: %v", pairs(), outcomes)
+}
+
+func TestPairsOfLateSignInAndRevocation(t *testing.T) {
+	eachPair(t, newMeta, "login", "revoke", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		if mine != "ok" && mine != "ErrRevoked" || theirs != "ok" {
+			t.Errorf("sign-in: %s; revocation: %s", mine, theirs)
+		}
+		absent(t, s, rec.Key(), "after a revocation and a sign-in that began before it")
+	})
 }
 
 func TestPairsOfWriteAndRevocation(t *testing.T) {
-	eachPair(t, metaOf, func(a, b *memcachestore.Store, ra, rb *beaker.Record, subject string) {
-		aErr, err := together(doApply(t, a, setting(ra, "a", "1")), func() error {
-			n, err := b.RevokeSubject(t.Context(), subject, epoch+minute)
-			if err == nil && n != 1 {
-				err = fmt.Errorf("it ended %d sessions", n)
-			}
-			return err
-		})
-		if err != nil || aErr != nil && !errors.Is(aErr, beaker.ErrNotFound) {
-			t.Errorf("write: %v; revocation: %v", aErr, err)
+	eachPair(t, signedIn, "mine", "revoke", func(s *memcachestore.Store, rec *beaker.Record, mine, theirs string) {
+		if mine != "ok" && mine != "ErrNotFound" || theirs != "ok" {
+			t.Errorf("write: %s; revocation: %s", mine, theirs)
 		}
-		absent(t, a, ra.Key(), "after the revocation")
+		absent(t, s, rec.Key(), "after the revocation")
 	})
 }
 
-// Counts by Manager.Update on two nodes at once are exact.
+// Counts by Manager.Update are exact, with two processes that count at once, and with two
+// managers in one of them.
 func TestUpdatesOfTwoNodesCountExactly(t *testing.T) {
 	p := newPlace(t)
-	site := newSite(t, p.store(t), p.store(t))
+	a, _ := p.watched(t)
+	b, _ := p.watched(t)
+	site := newSite(t, a, b)
 	cookie := site.post(t, 0, "/n/0", nil)
 	const each = 4
 	per := 25
 	if soak() {
 		per = 1000
 	}
+	c := p.child(t, site.secret)
+	theirs := each * per
+	c.tell("count", theirs, cookie.Value)
 	var wg sync.WaitGroup
 	for i := range 2 * each {
 		wg.Go(func() {
@@ -163,10 +169,87 @@ func TestUpdatesOfTwoNodesCountExactly(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got, want := site.get(t, 0, "/n", cookie), strconv.Itoa(2*each*per); got != want {
+	runs, err := strconv.ParseInt(c.answer(), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := site.get(t, 0, "/n", cookie), strconv.Itoa(2*each*per+theirs); got != want {
 		t.Errorf("the count is %s, want %s", got, want)
 	}
-	t.Logf("%d updates, %d runs of the function", 2*each*per, site.runs.Load())
+	t.Logf("report: %d updates by two processes, %d runs of the function", 2*each*per+theirs, site.runs.Load()+runs)
+	if runs == int64(theirs) && site.runs.Load() == int64(2*each*per) {
+		t.Error("nobody ever met anybody: this shows nothing")
+	}
+}
+
+// What becomes of the commands of an Update: the count stands between what was
+// acknowledged and that plus what is uncertain, and the function is not run again for a
+// request of which nobody knows whether it was done.
+func TestUpdateWithCommandsThatAreLost(t *testing.T) {
+	p := newPlace(t)
+	store, w := p.watched(t)
+	site := newSite(t, store)
+	cookie := site.post(t, 0, "/n/0", nil)
+	rounds := 20
+	if soak() {
+		rounds = 1000
+	}
+	var acked, uncertain, failed, late int
+	seen := map[string]int{}
+	one := func(f fate, lasting bool, what string) {
+		t.Helper()
+		lost := false
+		w.on(func(command string) fate {
+			if lost && !lasting || !lost && !strings.HasPrefix(command, "cas ") {
+				return goes
+			}
+			lost = true
+			return f
+		})
+		before := site.runs.Load()
+		r := site.request(t, 0, http.MethodPost, "/count", cookie)
+		runs := site.runs.Load() - before
+		w.on(nil)
+		late += w.deliver() // what the network has held back comes now
+		if runs != 1 {
+			t.Errorf("%s: the function was run %d times, with nobody else there", what, runs)
+		}
+		switch {
+		case r.Code == http.StatusOK:
+			acked++
+		case r.Header().Get("Uncertain") == "true":
+			uncertain++
+		default:
+			failed++
+		}
+		if r.Code != http.StatusOK && (r.Code != http.StatusServiceUnavailable || r.Header().Get("Retry-After") == "" || len(r.Result().Cookies()) != 0) {
+			t.Errorf("%s: %d, Retry-After %q, cookies %v; want 503 with Retry-After and without a cookie", what, r.Code, r.Header().Get("Retry-After"), r.Result().Cookies())
+		}
+		seen[fmt.Sprintf("%s: %d", what, r.Code)]++
+	}
+	for range rounds {
+		one(goes, false, "nothing is lost")
+		for f, name := range map[fate]string{
+			answerLost: "the answer is lost", answerLate: "the answer is late", neverSent: "the write is lost", sentLater: "the write is late",
+		} {
+			one(f, false, name)
+			one(f, true, name+", and so is what follows")
+		}
+		n, err := strconv.Atoi(site.get(t, 0, "/n", cookie))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < acked || n > acked+uncertain {
+			t.Fatalf("counted %d, acknowledged %d, uncertain %d: %v", n, acked, uncertain, seen)
+		}
+		if n == acked || n == acked+uncertain {
+			t.Errorf("counted %d, acknowledged %d, uncertain %d: of the uncertain ones all were done, or none: that shows too little", n, acked, uncertain)
+		}
+	}
+	t.Logf("report: counted %s, acknowledged %d, uncertain %d, failed %d; %d commands came late: %v", site.get(t, 0, "/n", cookie), acked, uncertain, failed, late, seen)
+	if late == 0 || failed > 0 {
+		t.Errorf("%d commands came late, %d updates failed that sent something", late, failed)
+	}
 }
 
 // site is a small application on one or more nodes.
@@ -174,31 +257,44 @@ type site struct {
 	nodes []http.Handler
 	runs  atomic.Int64 // of functions given to Update
 	mgrs  []*beaker.Manager
+
+	secret string
 }
+
+const cookieName = "__Host-session"
 
 var counter = beaker.NewKey[int]("n")
 
 func newSite(tb testing.TB, stores ...beaker.Store) *site {
 	tb.Helper()
-	secrets, err := beaker.ParseSecrets(beaker.NewSecret())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &site{}
+	s := &site{secret: beaker.NewSecret()}
 	for _, store := range stores {
-		m, err := beaker.New(beaker.Config{Store: store, Secrets: secrets, StoreTimeout: time.Minute, Observer: &sessiontest.Events{}})
+		done, err := s.add(store, s.secret)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() {
-			if err := m.Close(); err != nil {
+			if err := done(); err != nil {
 				tb.Error(err)
 			}
 		})
-		s.mgrs = append(s.mgrs, m)
-		s.nodes = append(s.nodes, m.Wrap(s.handler(m)))
 	}
 	return s
+}
+
+// add adds a node, which done takes away.
+func (s *site) add(store beaker.Store, secret string) (done func() error, err error) {
+	secrets, err := beaker.ParseSecrets(secret)
+	if err != nil {
+		return nil, err
+	}
+	m, err := beaker.New(beaker.Config{Store: store, Secrets: secrets, StoreTimeout: time.Minute, Observer: &sessiontest.Events{}})
+	if err != nil {
+		return nil, err
+	}
+	s.mgrs = append(s.mgrs, m)
+	s.nodes = append(s.nodes, m.Wrap(s.handler(m)))
+	return m.Close, nil
 }
 
 func (s *site) handler(m *beaker.Manager) http.Handler {
@@ -244,6 +340,7 @@ func (s *site) handler(m *beaker.Manager) http.Handler {
 			return nil
 		})
 		if err != nil {
+			w.Header().Set("Uncertain", strconv.FormatBool(errors.Is(err, beaker.ErrUncertain)))
 			m.Error(w, r, err)
 		}
 	})
@@ -251,7 +348,11 @@ func (s *site) handler(m *beaker.Manager) http.Handler {
 }
 
 func (s *site) request(tb testing.TB, node int, method, path string, cookie *http.Cookie) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(context.WithoutCancel(tb.Context()), method, "https://app.example"+path, http.NoBody)
+	return s.ask(context.WithoutCancel(tb.Context()), node, method, path, cookie)
+}
+
+func (s *site) ask(ctx context.Context, node int, method, path string, cookie *http.Cookie) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, "https://app.example"+path, http.NoBody)
 	if cookie != nil {
 		r.AddCookie(cookie)
 	}

@@ -119,7 +119,7 @@ func TestLargestSessionThatTheServerTakes(t *testing.T) {
 			high = mid
 		}
 	}
-	t.Logf("the largest value that the server takes has %d bytes", low)
+	t.Logf("report: the largest value that the server takes has %d bytes", low)
 	if !fits(s, low) || fits(s, low+2000) {
 		t.Errorf("of %d bytes the store refuses what the server takes, or not what it refuses", low)
 	}

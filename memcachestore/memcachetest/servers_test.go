@@ -47,6 +47,9 @@ func sharedServers(tb testing.TB) []*engines.Memcached {
 }
 
 func TestMain(m *testing.M) {
+	if arg := os.Getenv(childVariable); arg != "" {
+		os.Exit(child(arg))
+	}
 	code := leaks.Watch(m).Run()
 	for _, s := range shared.servers {
 		if err := s.Close(); err != nil {

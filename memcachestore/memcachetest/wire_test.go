@@ -41,21 +41,33 @@ type wire struct {
 // watched returns a store whose commands go over a wire.
 func (p *place) watched(tb testing.TB) (*memcachestore.Store, *wire) {
 	tb.Helper()
-	w := &wire{}
-	client := memcache.New(p.addrs()...)
-	client.Timeout, client.MaxIdleConns, client.DialContext = p.opts.Timeout, 16, w.dial
-	o := p.opts
-	o.Timeout = 0
-	s, err := memcachestore.New(client, &o)
+	s, w, err := watch(p.addrs(), p.opts)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := errors.Join(s.Close(), client.Close()); err != nil {
+		if err := s.close(); err != nil {
 			tb.Errorf("Close: %v", err)
 		}
 	})
-	return s, w
+	return s.Store, w
+}
+
+// wired is a store with a client that it does not close itself.
+type wired struct {
+	*memcachestore.Store
+	client *memcache.Client
+}
+
+func (s wired) close() error { return errors.Join(s.Close(), s.client.Close()) }
+
+func watch(addrs []string, o memcachestore.Options) (wired, *wire, error) {
+	w := &wire{}
+	client := memcache.New(addrs...)
+	client.Timeout, client.MaxIdleConns, client.DialContext = o.Timeout, 16, w.dial
+	o.Timeout = 0
+	s, err := memcachestore.New(client, &o)
+	return wired{s, client}, w, err
 }
 
 // on sets what happens to commands from now on; nil lets them go.
