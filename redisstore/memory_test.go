@@ -34,11 +34,11 @@ func TestMemoryOfASession(t *testing.T) {
 		}
 		name := "beaker:" + created(t, s, m, c.pairs...).Key().String()
 		encoding := fmt.Sprint(p.redis(t, "OBJECT", "ENCODING", name))
-		t.Logf("%s: %v bytes, %s", c.what, p.redis(t, "MEMORY", "USAGE", name), encoding)
+		t.Logf("report: %s: %v bytes, %s", c.what, p.redis(t, "MEMORY", "USAGE", name), encoding)
 		if encoding != c.encoding {
 			t.Errorf("%s: encoding %s, want %s", c.what, encoding, c.encoding)
 		}
 	}
 	index := indexOf(t, p)
-	t.Logf("a subject's index with one session: %v bytes, %v", p.redis(t, "MEMORY", "USAGE", index), p.redis(t, "OBJECT", "ENCODING", index))
+	t.Logf("report: a subject's index with one session: %v bytes, %v", p.redis(t, "MEMORY", "USAGE", index), p.redis(t, "OBJECT", "ENCODING", index))
 }

@@ -52,7 +52,7 @@ func TestCachedReadsCostNoCommands(t *testing.T) {
 	wg.Wait()
 	after := s.statistics(t)
 	cost := total(after) - before - after["info"] // of this test
-	t.Logf("%d reads of %d sessions: %d commands", reads, sessions, cost)
+	t.Logf("report: %d reads of %d sessions: %d commands", reads, sessions, cost)
 	if cost > most || cost < sessions {
 		t.Errorf("%d reads of %d sessions cost %d commands, want at most %d", reads, sessions, cost, most)
 	}
@@ -309,7 +309,7 @@ func TestHowFastAnotherNodeSeesARevocation(t *testing.T) {
 				took = append(took, time.Since(from))
 			}
 			slices.Sort(took)
-			t.Logf("%d revocations, seen by the other node after the call had returned: median %v, p99 %v, worst %v",
+			t.Logf("report: %d revocations, seen by the other node after the call had returned: median %v, p99 %v, worst %v",
 				rounds, took[rounds/2], took[rounds*99/100], took[rounds-1])
 		})
 	}
@@ -346,7 +346,7 @@ func TestHowLongASilentServersSessionsAreServed(t *testing.T) {
 				}
 				last = time.Since(from)
 			}
-			t.Logf("served %d times, the last time %v after the server fell silent", served, last.Round(time.Millisecond))
+			t.Logf("report: served %d times, the last time %v after the server fell silent", served, last.Round(time.Millisecond))
 			if served == 0 {
 				t.Error("nothing was served from memory")
 			}

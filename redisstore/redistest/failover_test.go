@@ -229,10 +229,14 @@ func failover(t *testing.T, f *failing) {
 			}
 		}
 	}
+	// Each of them has a connection of its own, and a server takes some hundreds at once.
+	atOnce := make(chan struct{}, 64)
 	var wg sync.WaitGroup
 	for i, e := range endings {
 		for _, rec := range groups[i].behind {
+			atOnce <- struct{}{}
 			wg.Go(func() {
+				defer func() { <-atOnce }()
 				// It is done on the master, but may be lost: that is not known.
 				if err := e.do(t.Context(), waiting, rec); !errors.Is(err, beaker.ErrUncertain) {
 					t.Errorf("%s with a replica that is behind: %v, want ErrUncertain", e.name, err)
@@ -286,7 +290,7 @@ func failover(t *testing.T, f *failing) {
 			})
 		}
 	}
-	t.Logf("%d requests were answered 503 during the outage", refused)
+	t.Logf("report: %d requests were answered 503 during the outage", refused)
 
 	// Both stores have found the new master.
 	for _, s := range []*redisstore.Store{hasty, waiting} {
@@ -305,7 +309,7 @@ func failover(t *testing.T, f *failing) {
 			return n
 		}
 		lost, kept, unknown := back(groups[i].hasty), back(groups[i].before), back(groups[i].behind)
-		t.Logf("%s: acknowledged without waiting: %d of %d came back; acknowledged with WaitReplicas: %d of %d; ErrUncertain with WaitReplicas: %d of %d",
+		t.Logf("report: %s: acknowledged without waiting: %d of %d came back; acknowledged with WaitReplicas: %d of %d; ErrUncertain with WaitReplicas: %d of %d",
 			e.name, lost, each, kept, each, unknown, each)
 		if lost == 0 {
 			t.Errorf("%s: nothing came back that did not wait for the replica: the replica was not behind, and nothing was shown", e.name)

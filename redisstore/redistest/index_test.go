@@ -52,7 +52,7 @@ func TestIndexHoldsWhatLivesAfterManyExpiries(t *testing.T) {
 				return sessions == len(live)
 			})
 			_, _, entries := p.tally(t)
-			t.Logf("before a purge, %d entries for %d sessions", entries, len(live))
+			t.Logf("report: before a purge, %d entries for %d sessions", entries, len(live))
 			if entries <= len(live) {
 				t.Error("nothing is left to be purged: this shows nothing")
 			}
@@ -66,7 +66,7 @@ func TestIndexHoldsWhatLivesAfterManyExpiries(t *testing.T) {
 				}
 			}
 			sessions, indexes, entries := p.tally(t)
-			t.Logf("%d expiries of %d subjects: %d sessions, %d indexes, %d entries", expiries, subjects, sessions, indexes, entries)
+			t.Logf("report: %d expiries of %d subjects: %d sessions, %d indexes, %d entries", expiries, subjects, sessions, indexes, entries)
 			if sessions != len(live) || entries != sessions || indexes != sessions {
 				t.Errorf("%d sessions live; %d indexes hold %d entries", sessions, indexes, entries)
 			}

@@ -83,7 +83,7 @@ func TestServerKilled(t *testing.T) {
 			t.Errorf("worker %d: counted %d, acknowledged %d, uncertain %d", w, n, y.acked, y.uncertain)
 		}
 	}
-	t.Logf("%d kills: %d writes acknowledged, all there; %d uncertain, %d failed", kills, acked.Load(), uncertain, int(down.Load())-uncertain)
+	t.Logf("report: %d kills: %d writes acknowledged, all there; %d uncertain, %d failed", kills, acked.Load(), uncertain, int(down.Load())-uncertain)
 	wantGone(t, stores[0], ended.Key(), "after the server was killed")
 	if page, _, err := stores[1].List(t.Context(), beaker.ListQuery{Subject: "fred"}); err != nil || len(page) != 1 {
 		t.Errorf("List: %d sessions, %v; want 1", len(page), err)

@@ -94,7 +94,7 @@ func TestRequestsMeetOnTwoNodes(t *testing.T) {
 					return
 				}
 			}
-			t.Logf("%d rounds; %d logins were refused by a revocation, the others were ended by it", rounds, revoked)
+			t.Logf("report: %d rounds; %d logins were refused by a revocation, the others were ended by it", rounds, revoked)
 		})
 	}
 }
@@ -128,7 +128,7 @@ func TestUpdateCountsExactlyOnTwoNodes(t *testing.T) {
 			if r := mustAsk(t, b, 1, "/read"); r.Body != fmt.Sprintf("fred %d", tabs*each) {
 				t.Errorf("%q after %d counts", r.Body, tabs*each)
 			}
-			t.Logf("%d counts took %d runs of the function", tabs*each, a.nodes[0].calls.Load()+a.nodes[1].calls.Load())
+			t.Logf("report: %d counts took %d runs of the function", tabs*each, a.nodes[0].calls.Load()+a.nodes[1].calls.Load())
 		})
 	}
 }

@@ -53,7 +53,7 @@ func pairs(t *testing.T, s *redisstore.Store, c *peer, mine, theirs string, want
 			return
 		}
 	}
-	t.Logf("%s and %s: %d of %d pairs overlapped", mine, theirs, overlapped, n)
+	t.Logf("report: %s and %s: %d of %d pairs overlapped", mine, theirs, overlapped, n)
 	if overlapped < want {
 		t.Errorf("%s and %s: only %d of %d pairs overlapped, want %d", mine, theirs, overlapped, n, want)
 	}

@@ -88,7 +88,7 @@ func TestTwoProcessesWhileSlotsMove(t *testing.T) {
 		return m.whileMoving(p.sessionKey(key), p.indexKey(subjectOf(key)))
 	})
 	asked, moved = s.sum(t, "errorstat_ASK")-asked, s.sum(t, "errorstat_MOVED")-moved
-	t.Logf("%d slots moved; %d times ASK, %d times MOVED", m.moved, asked, moved)
+	t.Logf("report: %d slots moved; %d times ASK, %d times MOVED", m.moved, asked, moved)
 	if asked == 0 || moved == 0 {
 		t.Errorf("clients were told ASK %d times and MOVED %d times: nothing was shown", asked, moved)
 	}
@@ -221,5 +221,5 @@ func TestNoErrorWhileSlotsMove(t *testing.T) {
 			t.Errorf("user %d: counted %d, acknowledged %d", u, n, tallies[u].acked)
 		}
 	}
-	t.Logf("%d slots moved, %d counts", m.moved, total)
+	t.Logf("report: %d slots moved, %d counts", m.moved, total)
 }

@@ -80,7 +80,7 @@ func TestCancelStorm(t *testing.T) {
 			}
 			wg.Wait()
 			n.heal()
-			t.Logf("%d calls were cut off, %d were not", cut, whole)
+			t.Logf("report: %d calls were cut off, %d were not", cut, whole)
 			if cut == 0 || whole == 0 {
 				t.Errorf("%d calls were cut off, %d were not: the storm has shown nothing", cut, whole)
 			}

@@ -182,7 +182,7 @@ func TestConnectionBreaksAtEveryPoint(t *testing.T) {
 					for _, at := range cutsOf(steps) {
 						try(at)
 					}
-					t.Logf("commands and answers of %v bytes: %v", steps, saw)
+					t.Logf("report: commands and answers of %v bytes: %v", steps, saw)
 					if saw["ErrUncertain, done true"] == 0 || saw["ErrUncertain, done false"] == 0 || saw["ok, done true"] == 0 {
 						t.Errorf("the points were badly chosen, they have shown only %v", saw)
 					}
@@ -263,7 +263,7 @@ func TestUpdateOverBreakingConnections(t *testing.T) {
 			if _, err := fmt.Sscanf(mustAsk(t, b, 1, "/read").Body, "fred %d", &got); err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("counted %d, acknowledged %d, uncertain %d, failed %d", got, y.acked, y.uncertain, y.failed)
+			t.Logf("report: counted %d, acknowledged %d, uncertain %d, failed %d", got, y.acked, y.uncertain, y.failed)
 			if got < y.acked || got > y.acked+y.uncertain {
 				t.Errorf("counted %d, acknowledged %d, uncertain %d", got, y.acked, y.uncertain)
 			}
