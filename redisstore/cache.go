@@ -26,7 +26,23 @@ type cache struct {
 	floors map[beaker.RecordKey]floor
 	before map[beaker.RecordKey]floor // those of the time before
 	turn   time.Time                  // when floors become before
+
+	young, old map[beaker.RecordKey]decoded // see remember
+	size       int                          // of young, about
 }
+
+// decoded is a copy that rueidis holds with the record that is in it, so that a session
+// that is served from memory is not decoded each time. Whether it is the same copy is
+// for rueidis to say: messages are equal if they are the same memory, which is not
+// written to, and as long as it is remembered here not used for another.
+type decoded struct {
+	msg rueidis.RedisMessage
+	rec *beaker.Record
+}
+
+// mostDecoded bounds what young takes, and so does old: it keeps copies that rueidis has
+// dropped.
+const mostDecoded = 16 << 20
 
 // floor is the oldest state of a session that may be served from memory.
 type floor struct {
@@ -45,7 +61,7 @@ const (
 )
 
 func newCache(ttl time.Duration) *cache {
-	return &cache{ttl: ttl, floors: map[beaker.RecordKey]floor{}}
+	return &cache{ttl: ttl, floors: map[beaker.RecordKey]floor{}, young: map[beaker.RecordKey]decoded{}}
 }
 
 // wrote notes that the session has, or had, this version and time of use. Floors only
@@ -62,7 +78,11 @@ func (c *cache) wrote(key *beaker.RecordKey, version beaker.Version, touched bea
 			c.before = nil
 		}
 		c.floors, c.turn = map[beaker.RecordKey]floor{}, now.Add(c.ttl+late)
+		c.age()
 	}
+	// The copy from before is no use any more.
+	delete(c.young, *key)
+	delete(c.old, *key)
 	f := c.get(key)
 	c.floors[*key] = floor{max(f.version, version), max(f.touched, touched)}
 }
@@ -70,11 +90,37 @@ func (c *cache) wrote(key *beaker.RecordKey, version beaker.Version, touched bea
 // doubt notes that no copy of the session is good enough.
 func (c *cache) doubt(key *beaker.RecordKey) { c.wrote(key, never, 0) }
 
-func (c *cache) floor(key *beaker.RecordKey) floor {
+// find returns how new a copy must be, and the last one that was decoded.
+func (c *cache) find(key *beaker.RecordKey) (floor, decoded) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.get(key)
+	d, ok := c.young[*key]
+	if !ok {
+		if d, ok = c.old[*key]; ok { // it is in use: it stays
+			delete(c.old, *key)
+			c.keep(key, d)
+		}
+	}
+	return c.get(key), d
 }
+
+// remember notes what is in a copy.
+func (c *cache) remember(key *beaker.RecordKey, d decoded) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(key, d)
+}
+
+func (c *cache) keep(key *beaker.RecordKey, d decoded) {
+	if c.size > mostDecoded {
+		c.age()
+	}
+	c.young[*key] = d
+	c.size += 3*d.rec.Size() + 128*d.rec.Len() // the copy has two messages for each value
+}
+
+// age forgets what was not used since the last time.
+func (c *cache) age() { c.old, c.young, c.size = c.young, map[beaker.RecordKey]decoded{}, 0 }
 
 func (c *cache) get(key *beaker.RecordKey) floor {
 	if f, ok := c.floors[*key]; ok {
@@ -84,7 +130,7 @@ func (c *cache) get(key *beaker.RecordKey) floor {
 }
 
 func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name string) (*beaker.Record, error) {
-	f := s.cache.floor(key)
+	f, last := s.cache.find(key)
 	if f.version != never {
 		// With a static TTL a miss takes two commands instead of five. It ignores the
 		// key's own TTL, which only removes garbage: beaker checks deadlines.
@@ -94,7 +140,12 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name stri
 		var answer *rueidis.RedisError
 		switch {
 		case err == nil:
-			rec, err := recordOf(key, &a.msg)
+			rec := last.rec
+			if a.msg != last.msg || rec == nil {
+				if rec, err = recordOf(key, &a.msg); err == nil && a.msg.IsCacheHit() {
+					s.cache.remember(key, decoded{a.msg, rec})
+				}
+			}
 			if f == (floor{}) || rec != nil && rec.Version() >= f.version && rec.Touched() >= f.touched {
 				return rec, err
 			}

@@ -44,7 +44,8 @@ type Options struct {
 	WaitTimeout time.Duration
 
 	// Cache keeps sessions that were loaded in the memory of this process, until Redis
-	// says that they changed: loading one again takes no round trip. A change by another
+	// says that they changed: loading one again takes no round trip. They are in the cache
+	// of the client, and those in use once more in decoded form, in up to 32 MB. A change by another
 	// node is seen when Redis's message has come, a moment later; at the latest after
 	// CacheTTL. So for that long a revoked session can still be read on other nodes;
 	// nothing can be written with it. What this store has done itself, it sees.

@@ -36,7 +36,8 @@ func (l *limits) doubt() {
 }
 
 func (l *limits) trust(running int64) bool {
-	return running <= trusted && time.Now().UnixMilli() >= l.wary.Load() //nolint:forbidigo // the same
+	until := l.wary.Load()
+	return running <= trusted && (until == 0 || time.Now().UnixMilli() >= until) //nolint:forbidigo // the same
 }
 
 // within makes a call, and returns an error if the context ends before it. The call may
