@@ -27,6 +27,15 @@ func (g *Gain) Over() Stat {
 	return StatOf(all)
 }
 
+// Share is the gain as a part of another contender's, round by round.
+func (g *Gain) Share(other *Gain) Stat {
+	var all []float64
+	for i := range min(len(g.One), len(other.One)) {
+		all = append(all, g.One[i]/g.Two[i]/(other.One[i]/other.Two[i]))
+	}
+	return StatOf(all)
+}
+
 // MeasureCrowds measures S5 for contenders whose handlers this process can call.
 func MeasureCrowds(ctx context.Context, env Env, all []*Contender, sessions []int, plan Plan) (gains []*Gain, err error) {
 	order := rand.New(rand.NewPCG(plan.Seed, 5)) //nolint:gosec // an order, not a secret
