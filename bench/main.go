@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime/pprof"
 	"time"
 
 	"github.com/seed12c5fab1/beaker/bench/internal/contest"
@@ -46,6 +47,7 @@ func main() {
 type options struct {
 	only   *regexp.Regexp // contenders: store/name
 	parts  *regexp.Regexp
+	cases  *regexp.Regexp // scenarios: S0, S1, ...
 	out    string
 	effort effort
 	clock  contest.Clock
@@ -68,6 +70,8 @@ func command(ctx context.Context) error {
 	var o options
 	run := flag.String("run", "", "only contenders whose store/name matches this regular expression")
 	parts := flag.String("parts", "", "only these parts: cases, crowds, heap, http (a regular expression)")
+	scenarios := flag.String("scenarios", "", "only scenarios whose letter matches this regular expression, such as ^S1$")
+	profile := flag.String("cpuprofile", "", "a file for a profile of this process while it measures")
 	rounds := flag.Float64("rounds", 1, "a factor on the number of rounds")
 	short := flag.Bool("short", false, "do everything once, to see that it is right; its times mean nothing")
 	flag.StringVar(&o.out, "o", "", "a folder for raw results and the chart")
@@ -89,9 +93,23 @@ func command(ctx context.Context) error {
 	if o.parts, err = regexp.Compile(*parts); err != nil {
 		return err
 	}
+	if o.cases, err = regexp.Compile(*scenarios); err != nil {
+		return err
+	}
 	env, err := servers.New("b")
 	if err != nil {
 		return err
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return errors.Join(err, env.Close())
+		}
+		defer f.Close() // StopCPUProfile has written it
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return errors.Join(err, env.Close())
+		}
+		defer pprof.StopCPUProfile()
 	}
 	if *much {
 		fmt.Println(report.Machine())
@@ -146,7 +164,7 @@ func cases(ctx context.Context, env *servers.Servers, o options, seed uint64, se
 		began := time.Now()
 		plan := g.Plan
 		plan.Rounds = max(1, int(float64(plan.Rounds)*o.effort.rounds))
-		plan.Seed = seed
+		plan.Seed, plan.Only = seed, o.cases
 		if o.effort.once {
 			plan.Slice = 0
 		}

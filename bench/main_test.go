@@ -49,7 +49,7 @@ var all = regexp.MustCompile("")
 // Every contender does every scenario, in process and over HTTP, and each answer and
 // what it leaves behind are looked at. No time is asserted.
 func TestEverythingIsDoneRight(t *testing.T) {
-	set, err := measure(t.Context(), env, options{only: all, parts: all, effort: brief}, t.Output())
+	set, err := measure(t.Context(), env, options{only: all, parts: all, cases: all, effort: brief}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
 	"time"
 )
 
 // Plan says how long to measure.
 type Plan struct {
-	Rounds int           // how often each case is measured
-	Slice  time.Duration // how long one measurement takes, about; zero: one request
-	Seed   uint64        // of the random order
-	Log    io.Writer     // progress
+	Rounds int            // how often each case is measured
+	Slice  time.Duration  // how long one measurement takes, about; zero: one request
+	Seed   uint64         // of the random order
+	Only   *regexp.Regexp // scenarios by their letter; nil: all
 }
 
 // Sample is one measurement.
@@ -66,7 +66,7 @@ func Measure(ctx context.Context, env Env, all []*Contender, plan Plan) (results
 		}
 	}()
 	for _, c := range all {
-		t, err := open(ctx, env, c)
+		t, err := open(ctx, env, c, plan.Only)
 		if missing, ok := errors.AsType[*MissingError](err); ok {
 			left = append(left, Left{c.ID(), missing.Error()})
 			continue
@@ -116,14 +116,14 @@ func Measure(ctx context.Context, env Env, all []*Contender, plan Plan) (results
 	return results, left, nil
 }
 
-func open(ctx context.Context, env Env, c *Contender) (*trial, error) {
+func open(ctx context.Context, env Env, c *Contender, only *regexp.Regexp) (*trial, error) {
 	p, err := c.Open(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	t := &trial{contender: c, env: env, player: p, cases: map[Scenario]Case{}, n: map[Scenario]int{}, results: map[Scenario]*Result{}}
 	for _, s := range Scenarios {
-		if _, lacks := c.Lacks[s]; lacks {
+		if _, lacks := c.Lacks[s]; lacks || only != nil && !only.MatchString(s.String()) {
 			continue
 		}
 		k, err := p.Case(s)

@@ -166,6 +166,9 @@ func (t *targets) cookie() {
 
 func (t *targets) stores() {
 	s1, s2, s3 := contest.Read, contest.Increment, contest.Create
+	for _, store := range []string{"file", "sqlite", "postgresql", "mariadb", "redis", "memcached"} {
+		t.trips(store, us, contest.Untouched, 0)
+	}
 	both := []contest.Scenario{s1, s2}
 	for _, sc := range both {
 		t.mostOf(fmt.Sprintf("file %v over the floor", sc), t.over("file", us, theFloor, sc), 1.3)
