@@ -50,7 +50,10 @@ const maxFile = 64 << 20
 // lead out of the directory, even if it is moved, or if its path leads elsewhere
 // later. It costs one more open for each call; a Root for each folder would cost 256
 // descriptors and go stale when somebody tidies away an empty folder.
-type rootFS struct{ root *os.Root }
+type rootFS struct {
+	root   *os.Root
+	direct *direct // nil: there is none
+}
 
 func (r rootFS) mkdir(name string) error {
 	if err := r.root.Mkdir(name, 0o700); err != nil {
@@ -73,6 +76,9 @@ func (r rootFS) create(name string) (file, error) {
 }
 
 func (r rootFS) read(name string, buf []byte) ([]byte, error) {
+	if b, ok, err := r.direct.read(name, buf); ok {
+		return b, err
+	}
 	f, err := r.root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -168,7 +174,10 @@ func (r rootFS) openLock(name string) (lockFile, error) {
 	return nil, err
 }
 
-func (r rootFS) close() error { return r.root.Close() }
+func (r rootFS) close() error {
+	r.direct.close()
+	return r.root.Close()
+}
 
 // openDir makes and checks the store's directory.
 func openDir(dir string, o Options) (_ fileSystem, err error) {
@@ -189,7 +198,7 @@ func openDir(dir string, o Options) (_ fileSystem, err error) {
 			_ = root.Close() // the error at hand says more
 		}
 	}()
-	r := rootFS{root}
+	r := rootFS{root: root}
 	fi, err := root.Stat(".")
 	if err != nil {
 		return nil, failed("open directory", err)
@@ -216,6 +225,7 @@ func openDir(dir string, o Options) (_ fileSystem, err error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	r.direct = openDirect(root)
 	return r, nil
 }
 
