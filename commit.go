@@ -36,6 +36,9 @@ const (
 // later call returns why.
 func (rq *request) commit(status int, d delivery) error {
 	if rq.sent {
+		if rq.failed == errUnsettled {
+			return rq.replace(fmt.Errorf("beaker: commit: a store or an observer panicked: %w", ErrUncertain))
+		}
 		return rq.failed
 	}
 	rq.sent = true
@@ -46,21 +49,64 @@ func (rq *request) commit(status int, d delivery) error {
 	if s == nil {
 		return nil // never touched: nothing to do, nothing to say
 	}
-	h := rq.w.Header()
-	addVary(h, &s.vary)
-	line, err := s.settle(rq, status, d)
-	if err != nil {
-		rq.clear(h)
-	}
-	if line != "" {
-		rq.addCookie(h, line)
-	}
-	if err != nil {
-		rq.failed = err
+	addVary(rq.w.Header(), &s.vary)
+	rq.failed = errUnsettled
+	if err := s.settle(rq, status, d); err != nil {
 		rq.m.misused((*ownContext)(rq), s.named(), err)
-		rq.m.answer(rq.w, rq.r, err)
+		return rq.replace(err)
 	}
+	return nil
+}
+
+// errUnsettled is why nothing of the handler's response may go out while it is not known
+// whether the session was saved: a store that panics leaves it so.
+var errUnsettled = errors.New("beaker: the commit did not come to its end")
+
+// replace sends the error page in place of the handler's response.
+func (rq *request) replace(err error) error {
+	if rq.failed == errUnsettled {
+		rq.clear(rq.w.Header())
+	}
+	rq.failed = err
+	rq.m.answer(rq.w, rq.r, err)
 	return err
+}
+
+// abandon is finish for a handler that has panicked: nothing is saved any more. But what
+// Persist, Destroy or Update have done is done, and whoever answers around Wrap has to
+// bring the browser the cookie that stands for it.
+func (rq *request) abandon() {
+	rq.mu.Lock()
+	rq.late, rq.over = true, true
+	s := rq.s
+	rq.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !rq.sent && (s.owed == cookieNew || s.owed == cookieExpire) {
+		addVary(rq.w.Header(), &s.vary)
+		if line := s.cookieLine(rq, false); line != "" {
+			rq.addCookie(rq.w.Header(), line)
+		}
+	}
+	rq.sent, s.sent, s.finished = true, true, true
+}
+
+// reopen undoes a commit that had nothing to send: a connection that could not be taken
+// over is answered after all.
+func (rq *request) reopen() {
+	rq.sent = false
+	rq.mu.Lock()
+	rq.late = false
+	s := rq.s
+	rq.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		s.sent = false
+		s.mu.Unlock()
+	}
 }
 
 // finish commits what no write has committed, and saves what changed since.
@@ -75,7 +121,7 @@ func (rq *request) finish() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rq.failed == nil && (s.p.values() || s.p.idle != 0 || s.p.absolute != 0) && s.state == stateLive && !rq.expired(s) {
+	if rq.failed == nil && !rq.dropped && (s.p.values() || s.p.idle != 0 || s.p.absolute != 0) && s.state == stateLive && !rq.expired(s) {
 		// A stream that went on after its headers: nothing can be answered any more.
 		if _, err := s.flush((*ownContext)(rq), false); err != nil {
 			s.observe((*ownContext)(rq), Event{Name: EventLate, Handle: Handle(s.key), Err: err})
@@ -91,26 +137,57 @@ func (rq *request) expired(s *Session) bool {
 	return errors.Is(rq.parent.Err(), context.DeadlineExceeded) || errors.Is(s.context().Err(), context.DeadlineExceeded)
 }
 
-// settle does the session's part of the commit and returns the Set-Cookie line, if any:
-// with an error too, where Persist, Destroy or Update had already done what the cookie
-// stands for. Without it the browser would keep one that is dead.
-func (s *Session) settle(rq *request, status int, d delivery) (line string, err error) {
+// settle does the session's part of the commit and sets the cookie, if one is due: with
+// an error too, where Persist, Destroy or Update had already done what the cookie stands
+// for. Without it the browser would keep one that is dead. All is decided before the
+// observer is told, who may panic.
+func (s *Session) settle(rq *request, status int, d delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.sent = true }()
-	confirmed := false
+	confirmed, err := s.flushFor(rq, status)
+	h := rq.w.Header()
+	if err != nil {
+		rq.clear(h)
+	}
+	if d == deliver || err != nil {
+		if line := s.cookieLine(rq, confirmed); line != "" {
+			rq.addCookie(h, line)
+		}
+	}
+	rq.failed = err
+	return err
+}
+
+// flushFor is flush for a response of that status, unless nobody waits for it.
+func (s *Session) flushFor(rq *request, status int) (confirmed bool, err error) {
+	gone := s.context().Err() // of http.TimeoutHandler's context too, if it stands inside
 	switch {
-	case !rq.expired(s):
-		confirmed, err = s.flush((*ownContext)(rq), false)
-	case status < 500 && (s.dirty() || s.undead):
-		err = fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
-	default:
-		// The timeout's own answer, which promises nothing: nothing is saved.
+	case status >= 500 && gone != nil && !s.undead:
+		// The answer of a timeout, which promises nothing, or of a handler that the client
+		// has left: nothing is saved. The handler may be at work still, and half of what
+		// it does is worse than nothing.
+		rq.dropped = true
+		return false, nil
+	case rq.expired(s):
+		if status < 500 && (s.dirty() || s.undead) {
+			return false, fmt.Errorf("beaker: commit: %w", context.DeadlineExceeded)
+		}
+		return false, nil
 	}
-	if d == withoutCookie && err == nil {
-		return "", nil
+	return s.flush((*ownContext)(rq), false)
+}
+
+// owesNew reports whether a flush would make a cookie without which the session cannot be
+// used any more.
+func (s *Session) owesNew(all bool) bool {
+	switch s.state {
+	case stateNew:
+		return s.creates(all)
+	case stateLive:
+		return s.p.rotate
 	}
-	return s.cookieLine(rq, confirmed), err
+	return false
 }
 
 // dirty reports whether flush has more to do than a touch.
@@ -132,17 +209,7 @@ func (s *Session) owesCookie() bool {
 	if s.sealed != nil && s.state == stateLive && s.dirty() {
 		return true
 	}
-	switch s.state {
-	case stateNew:
-		if s.creates(false) {
-			return true
-		}
-	case stateLive:
-		if s.p.rotate {
-			return true
-		}
-	}
-	return s.owed == cookieNew || s.owed == cookieExpire
+	return s.owesNew(false) || s.owed == cookieNew || s.owed == cookieExpire
 }
 
 func (s *Session) cookieLine(rq *request, confirmed bool) string {

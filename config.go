@@ -165,7 +165,8 @@ type Cookie struct {
 	SameSite http.SameSite
 
 	// Partitioned keeps a cookie of an embedded page apart for each embedding site
-	// (CHIPS). It needs SameSite None.
+	// (CHIPS). It needs SameSite None. A browser keeps a partitioned cookie beside one of the
+	// same name that is not, and then sends both: when you turn this off, change Name too.
 	Partitioned bool
 
 	// Expires says how long the browser keeps the cookie. Default: ExpiresWithBrowser.

@@ -11,7 +11,8 @@ import (
 // that must know before it answers, or that has already begun to. The cookie of a new
 // session, or of one with a new secret, still goes out with the headers: if these are
 // sent, Persist returns ErrCommitted and saves nothing. After an error everything is
-// still pending. It goes on when the client disconnects.
+// still pending. It goes on when the client disconnects, unless what it does needs a new
+// cookie, which would reach nobody.
 func (s *Session) Persist(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,6 +46,9 @@ func (s *Session) flush(ctx context.Context, all bool) (confirmed bool, err erro
 	if s.err != nil {
 		return false, s.err
 	}
+	if err := s.receivable(all); err != nil {
+		return false, err
+	}
 	switch s.state {
 	case stateNew:
 		if !s.creates(all) {
@@ -55,6 +59,20 @@ func (s *Session) flush(ctx context.Context, all bool) (confirmed bool, err erro
 		return s.apply(ctx, all)
 	}
 	return false, nil
+}
+
+// receivable refuses what needs a new cookie if the client has gone: nobody would get it,
+// and the old one would be dead. Whoever clicks "sign in" twice leaves the first request
+// behind, and comes with the old cookie again.
+func (s *Session) receivable(all bool) error {
+	if s.rq == nil || s.rq.parent.Err() == nil || !s.owesNew(all) {
+		return nil
+	}
+	if s.state == stateLive && s.p.subject == nil && s.sealed == nil {
+		s.p.rotate = false // it can wait for another request; what else is pending cannot
+		return nil
+	}
+	return fmt.Errorf("beaker: the client has gone, and nobody would get the new cookie: %w", s.rq.parent.Err())
 }
 
 // creates reports whether a new session is to be stored: anonymous visitors who are

@@ -59,12 +59,18 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 // empty subject makes the session anonymous again, and empties it likewise.
 //
 // It takes effect when the session is saved. If the subject is revoked while this
-// request is under way, the save fails with [ErrRevoked].
+// request is under way, the save fails with [ErrRevoked]. If the client has gone by then
+// it fails too: the new cookie would reach nobody, and the old one would be dead. A
+// request whose cookie was replaced a moment ago, as by the first of two clicks, signs in
+// in a new session.
 func (s *Session) SetSubject(subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err
 	}
 	subject = strings.Clone(subject) // it may be cut from a large request, and lives for long
+	if subject != "" {
+		s.goOnWithout()
+	}
 	return s.lifecycle(func() error {
 		if was := s.subjectLocked(); was != "" && was != subject {
 			s.p.clear, s.p.set, s.p.remove, s.p.wipe = true, nil, nil, true
@@ -75,10 +81,24 @@ func (s *Session) SetSubject(subject string) error {
 	})
 }
 
+// goOnWithout lets somebody sign in whose request came with a cookie that was replaced a
+// moment ago, in a session of its own. Whoever clicks "sign in" twice sends such a
+// request, and the browser has dropped the answer that brought the new cookie. Any other
+// cookie must not take the place of that one; this one may, since it is of somebody who
+// has just signed in.
+func (s *Session) goOnWithout() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateEnded && s.replaced && !s.sent && s.err == nil {
+		s.startOver()
+	}
+}
+
 // SetCookieAttributes gives this session's cookie attributes of its own, all of them,
 // for as long as it lives: change what CookieAttributes returns. It refuses what
-// browsers would. A cookie that was sent before with another domain or path stays in
-// the browser beside the new one; both mean this session.
+// browsers would, and another value of Partitioned than [CookieConfig] has. A cookie that
+// was sent before with another domain or path stays in the browser beside the new one;
+// both mean this session.
 func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 	a.Domain = strings.TrimPrefix(a.Domain, ".")
 	if a.Path == "" {
@@ -90,6 +110,9 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 	var errs []error
 	for _, p := range a.problems(s.m.cfg.Cookie.Name) {
 		errs = append(errs, &ConfigError{"Cookie." + p.Field, p.Remedy})
+	}
+	if a.Partitioned != s.m.attrs.Partitioned {
+		errs = append(errs, &ConfigError{"Cookie.Partitioned", "is one for all sessions: browsers keep a partitioned cookie beside one that is not, and nobody can take back the other"})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -242,12 +265,18 @@ func (s *Session) Invalidate(ctx context.Context) error {
 	if attrs != &s.m.attrs {
 		s.own = attrs
 	}
-	s.state, s.fresh, s.hasSID, s.previous = stateNew, true, false, false
+	s.startOver()
+	s.err = nil // of what was refused while the session before was about to end
+	return err
+}
+
+// startOver makes it a new, empty session.
+func (s *Session) startOver() {
+	s.state, s.fresh, s.hasSID, s.previous, s.replaced = stateNew, true, false, false, false
 	s.cred, s.key, s.proof = credential{}, RecordKey{}, Proof{}
 	s.base, s.applied, s.exact = nil, nil, false
 	s.now, s.last = s.m.now(), 0
 	if s.sealed != nil {
 		s.sealed.rec, s.sealed.cookie = nil, nil
 	}
-	return err
 }

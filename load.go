@@ -161,7 +161,7 @@ func (s *Session) admit(ctx context.Context, rec *Record, found []credential) {
 	case ProofReplaced:
 		// It was in flight while the session got a new secret, perhaps by a sign-in. Any
 		// cookie that it sent would overwrite the one that the browser has just been given.
-		s.state = stateEnded
+		s.state, s.replaced = stateEnded, true
 		s.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonReplaced})
 		return
 	case ProofDead:
@@ -250,9 +250,10 @@ func (s *Session) shown(c cookieValue) bool {
 func (s *Session) cookies(buf []cookieValue, st *style) ([]cookieValue, Reason) {
 	all := cookiesNamed(buf, s.rq.r, st.name)
 	s.hadCookie = len(all) > 0
-	// A browser never has two cookies of a __Host- name, and its order says nothing
-	// about which of two is whose (RFC 6265bis, 4.2.2).
-	if len(all) > maxCandidates || len(all) > 1 && strings.HasPrefix(cookiePrefix(st.name), "__Host-") {
+	// A browser has no two cookies of a __Host- name, unless one is partitioned, and its
+	// order says nothing about which of two is whose (RFC 6265bis, 4.2.2).
+	alone := strings.HasPrefix(cookiePrefix(st.name), "__Host-") && !s.m.attrs.Partitioned
+	if len(all) > maxCandidates || len(all) > 1 && alone {
 		return nil, ReasonAmbiguous
 	}
 	return all, ""

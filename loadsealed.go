@@ -41,7 +41,7 @@ func (s *Session) loadSealed(ctx context.Context) {
 	case err == nil:
 		s.begin(ctx, rec)
 	case errors.Is(err, errRecentlyRevoked):
-		s.state = stateEnded
+		s.state, s.replaced = stateEnded, true
 		s.observe(ctx, Event{Name: EventReject, Handle: Handle(s.key), Reason: ReasonRevoked})
 	case errors.Is(err, ErrNotFound):
 		s.sealed.rec = nil

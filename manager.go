@@ -36,6 +36,8 @@ type Manager struct {
 	warned  atomic.Bool // of warnUndeliverable
 	nested  atomic.Bool // of checkOuter
 	astray  atomic.Bool // Get tells of a missing middleware
+	// badValues are those that the observer is being told of.
+	badValues sync.Map
 
 	running context.Context // until Close
 	stop    context.CancelFunc
@@ -101,6 +103,18 @@ func (m *Manager) now() Millis { return Millis(m.cfg.Now().UnixMilli()) }
 
 func (m *Manager) observe(ctx context.Context, e Event) {
 	e.Cookie = m.cfg.Cookie.Name
+	if e.Name == EventBadValue {
+		// An observer may read the session, and so come upon the same value again.
+		type value struct {
+			of   Handle
+			name string
+		}
+		v := value{e.Handle, e.Detail}
+		if _, telling := m.badValues.LoadOrStore(v, nil); telling {
+			return
+		}
+		defer m.badValues.Delete(v)
+	}
 	m.cfg.Observer.Observe(ctx, e)
 }
 

@@ -15,14 +15,18 @@ import (
 type request struct {
 	parent context.Context
 	m      *Manager
-	r      *http.Request
+	r      *http.Request       // the one that next is given
 	w      http.ResponseWriter // the one that Wrap was given
 	began  Millis              // see Change.Began
 	failed error               // why the handler's response was replaced
 
 	// sent is set when the headers are decided: by the first thing that sends them, or
-	// at the end. It belongs to the goroutine that writes the response.
+	// at the end. It belongs to the goroutine that writes the response, and so does
+	// failed.
 	sent bool
+	// dropped is set when the response was one that promises nothing, because nobody
+	// waits for it: what the handler still does is not saved either.
+	dropped bool
 
 	mu   sync.Mutex // guards the rest: goroutines of one request may call Get
 	s    *Session
@@ -67,8 +71,8 @@ type managerKey struct{ m *Manager }
 // loads nothing itself: a request whose handler does not call Get costs no store call,
 // no cryptography and no header. Changes are saved when the handler first sends
 // something, or returns; if that fails, the handler's response is replaced by an error
-// page. After a panic that leaves Wrap nothing is saved; a middleware inside that recovers
-// and answers has the request saved as any answer does.
+// page. After a panic that leaves Wrap nothing is saved any more; a middleware inside that
+// recovers and answers has the request saved as any answer does.
 //
 // Wrapping twice has no effect. Several managers may be nested if their cookies have
 // different names. The ResponseWriter that next gets offers Flusher, Hijacker and
@@ -79,13 +83,35 @@ func (m *Manager) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		rq := &request{parent: r.Context(), m: m, r: r, w: w, began: m.now()}
+		rq := &request{parent: r.Context(), m: m, w: w, began: m.now()}
 		if lines := w.Header()["Set-Cookie"]; len(lines) > 0 {
 			rq.rarely().before = slices.Clone(lines)
 		}
-		next.ServeHTTP(rq.writer(), r.WithContext((*ownContext)(rq)))
+		own := r.WithContext((*ownContext)(rq))
+		rq.r = own
+		returned := false
+		defer func() {
+			handBack(r, own)
+			if !returned {
+				rq.abandon()
+			}
+		}()
+		next.ServeHTTP(rq.writer(), own)
+		returned = true
 		rq.finish()
 	})
+}
+
+// handBack gives the request that Wrap was given what was noted on its copy, which the
+// context made necessary: net/http removes the temporary files of an upload when it
+// finds them on its own request, and what is around Wrap logs the pattern.
+func handBack(r, own *http.Request) {
+	if r.MultipartForm == nil {
+		r.MultipartForm = own.MultipartForm
+	}
+	if r.Pattern == "" {
+		r.Pattern = own.Pattern
+	}
 }
 
 // Require is Wrap for handlers that cannot do without the session: it loads it first
@@ -112,7 +138,10 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 // Give it the request's context, or one with a deadline for the whole request: when
 // the earliest deadline of the contexts that it was given has passed, nothing is saved
 // any more.
-func (m *Manager) Get(ctx context.Context) (*Session, error) {
+func (m *Manager) Get(ctx context.Context) (*Session, error) { return m.get(ctx, true) }
+
+// get is Get; bounds says that the deadline of ctx is one of the whole request.
+func (m *Manager) get(ctx context.Context, bounds bool) (*Session, error) {
 	rq := m.request(ctx)
 	if rq == nil {
 		// Who ignores the error hears of it, but not an observer that asks because of that.
@@ -122,7 +151,7 @@ func (m *Manager) Get(ctx context.Context) (*Session, error) {
 		}
 		return &Session{m: m, state: stateInert, cause: ErrNoMiddleware}, ErrNoMiddleware
 	}
-	return rq.session(ctx)
+	return rq.session(ctx, bounds)
 }
 
 func (m *Manager) request(ctx context.Context) *request {
@@ -130,11 +159,13 @@ func (m *Manager) request(ctx context.Context) *request {
 	return rq
 }
 
-func (rq *request) session(ctx context.Context) (*Session, error) {
+func (rq *request) session(ctx context.Context, bounds bool) (*Session, error) {
 	rq.mu.Lock()
 	if s := rq.s; s != nil {
 		rq.mu.Unlock()
-		s.hurry(ctx)
+		if bounds {
+			s.hurry(ctx)
+		}
 		return s, s.cause
 	}
 	s := &Session{m: rq.m, rq: rq, ctx: ctx, sent: rq.late, finished: rq.over}
@@ -142,6 +173,9 @@ func (rq *request) session(ctx context.Context) (*Session, error) {
 	defer s.mu.Unlock() // the last, since it tells the observer, who may call Get
 	defer rq.mu.Unlock()
 	s.load(ctx)
+	if !bounds {
+		s.ctx = rq.parent
+	}
 	rq.s = s
 	rq.checkOuter(s)
 	return s, s.cause

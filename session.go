@@ -56,6 +56,7 @@ type Session struct {
 	sent      bool   // the response headers are out
 	finished  bool   // the request is over
 	hadCookie bool   // the request brought a cookie of our name
+	replaced  bool   // it is over for this request only: its cookie was replaced a moment ago
 	flashes   uint16 // added by this request
 
 	now  Millis // when it was loaded

@@ -29,8 +29,9 @@ import (
 // the same step, so that who has the replaced cookie does not see what is the new
 // subject's. A sealed session is only changed for this
 // response: nothing can be atomic between two copies of a cookie.
+// The deadline of ctx is the update's, and not, as that of Get's is, the request's.
 func (m *Manager) Update(ctx context.Context, fn func(*Session) error) error {
-	s, err := m.Get(ctx)
+	s, err := m.get(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -66,10 +66,15 @@ func (w writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if s := rq.loaded(); s != nil && !rq.sent && s.owesCookie() {
 		return nil, nil, ErrCookieUndeliverable
 	}
+	committed := rq.sent
 	if err := rq.commit(http.StatusSwitchingProtocols, withoutCookie); err != nil {
 		return nil, nil, err
 	}
-	return http.NewResponseController(rq.w).Hijack()
+	conn, buf, err := http.NewResponseController(rq.w).Hijack()
+	if err != nil && !committed {
+		rq.reopen() // the handler answers in another way, with headers
+	}
+	return conn, buf, err
 }
 
 func (w writer) push(target string, opts *http.PushOptions) error {
