@@ -36,7 +36,7 @@ const (
 // later call returns why.
 func (rq *request) commit(status int, d delivery) error {
 	if rq.sent {
-		if rq.failed == errUnsettled {
+		if errors.Is(rq.failed, errUnsettled) {
 			return rq.replace(fmt.Errorf("beaker: commit: a store or an observer panicked: %w", ErrUncertain))
 		}
 		return rq.failed
@@ -64,7 +64,7 @@ var errUnsettled = errors.New("beaker: the commit did not come to its end")
 
 // replace sends the error page in place of the handler's response.
 func (rq *request) replace(err error) error {
-	if rq.failed == errUnsettled {
+	if errors.Is(rq.failed, errUnsettled) {
 		rq.clear(rq.w.Header())
 	}
 	rq.failed = err
