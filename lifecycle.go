@@ -96,7 +96,7 @@ func (s *Session) goOnWithout() {
 
 // SetCookieAttributes gives this session's cookie attributes of its own, all of them,
 // for as long as it lives: change what CookieAttributes returns. It refuses what
-// browsers would, and another value of Partitioned than [CookieConfig] has. A cookie that
+// browsers would, and another value of Partitioned than Config.Cookie has. A cookie that
 // was sent before with another domain or path stays in the browser beside the new one;
 // both mean this session.
 func (s *Session) SetCookieAttributes(a CookieAttributes) error {
