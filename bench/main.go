@@ -237,7 +237,7 @@ func write(set *report.Set, dir string) error {
 		return err
 	}
 	for name, f := range map[string]func(io.Writer) error{
-		"results.txt": set.Benchfmt, "results.json": set.JSON, "table.txt": set.Table, "performance.svg": set.Chart,
+		"results.txt": set.Benchfmt, "results.json": set.JSON, "table.txt": set.Table, "tables.md": set.Markdown, "performance.svg": set.Chart,
 	} {
 		out, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
