@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/seed12c5fab1/beaker"
+	"github.com/seed12c5fab1/beaker/redisstore"
 	"github.com/seed12c5fab1/beaker/sessiontest"
 )
 
@@ -246,6 +248,47 @@ func TestCacheIsFlushedWhenItsConnectionBreaks(t *testing.T) {
 	}
 }
 
+// Redis's message never comes, and nobody finds the connection to be broken: a copy is
+// used until CacheTTL is over, and then no more.
+func TestCopyIsUsedNoLongerThanCacheTTL(t *testing.T) {
+	p := cachedPlace(t, single(t))
+	p.opts.CacheTTL = 3 * time.Second
+	n := newNetwork(t)
+	deaf, other := p.store(t, n.use, longTimeout), newPlaceLike(t, p, false).store(t)
+	if a, b := deaf.Staleness(), other.Staleness(); a != p.opts.CacheTTL || b != 0 {
+		t.Errorf("Staleness is %v with Cache and %v without", a, b)
+	}
+	key := created(t, other, metaOf("fred"), "k", "v").Key()
+	loaded(t, deaf, key)
+	n.swallow(answers) // invalidations are among them
+	if _, err := other.RevokeSubject(t.Context(), "fred", epoch+1000); err != nil {
+		t.Fatal(err)
+	}
+	served := 0
+	for deadline := time.Now().Add(patience); ; served++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err := deaf.Load(ctx, key)
+		cancel()
+		if err != nil {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a server that cannot be heard, once the copy is too old: %v", err)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a copy is used for ever")
+		}
+	}
+	if served == 0 {
+		t.Error("nothing was served from memory")
+	}
+	n.heal()
+	until(t, "the node finds the session gone", func() bool {
+		_, err := deaf.Load(t.Context(), key)
+		return errors.Is(err, beaker.ErrNotFound)
+	})
+}
+
 // A session that is served from memory ends when it is over by the manager's clock, as
 // any other does, and costs no command to refuse.
 func TestDeadlinesHoldForCachedSessions(t *testing.T) {
@@ -317,15 +360,24 @@ func TestHowFastAnotherNodeSeesARevocation(t *testing.T) {
 
 // What is written on how long a silent server's sessions are served from memory.
 func TestHowLongASilentServersSessionsAreServed(t *testing.T) {
-	timeouts := []time.Duration{time.Second}
-	if soak() {
-		timeouts = []time.Duration{time.Second, 2 * time.Second, 0}
+	type limits struct {
+		name             string
+		silence, copying time.Duration // ConnWriteTimeout, CacheTTL
 	}
-	for _, timeout := range timeouts {
-		t.Run(fmt.Sprintf("ConnWriteTimeout %v", timeout), func(t *testing.T) {
+	all := []limits{{"ConnWriteTimeout 1s", time.Second, time.Hour}}
+	if soak() {
+		all = append(all,
+			limits{"ConnWriteTimeout 3s, which Open sets", 3 * time.Second, time.Hour},
+			limits{"ConnWriteTimeout 10s, which is rueidis's own", 0, time.Hour},
+			limits{"the same, and the default CacheTTL", 0, redisstore.DefaultCacheTTL},
+		)
+	}
+	for _, l := range all {
+		t.Run(l.name, func(t *testing.T) {
 			s := ownSingle(t)
 			p := cachedPlace(t, s)
-			store := p.store(t, func(o *rueidis.ClientOption) { o.ConnWriteTimeout = timeout })
+			p.opts.CacheTTL = l.copying
+			store := p.store(t, func(o *rueidis.ClientOption) { o.ConnWriteTimeout = l.silence })
 			a := newApp(t, nil, store)
 			b := a.browser()
 			mustAsk(t, b, 0, "/login?who=fred")

@@ -76,9 +76,9 @@ func finish(ctx context.Context, moves []*engines.SlotMove) error {
 
 // The race set, with the slots of what is raced moving to another master meanwhile.
 func TestTwoProcessesWhileSlotsMove(t *testing.T) {
-	many, some := rounds()
-	if !soak() {
-		many, some = 100, 30
+	many, some := 100, 30 // each moves two slots, which takes the servers some time to agree on
+	if soak() {
+		many, some = 1000, 300
 	}
 	c, s := sharedCluster.get(t)
 	p := newPlace(t, s)
