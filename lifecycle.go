@@ -266,7 +266,6 @@ func (s *Session) Invalidate(ctx context.Context) error {
 		s.own = attrs
 	}
 	s.startOver()
-	s.err = nil // of what was refused while the session before was about to end
 	return err
 }
 

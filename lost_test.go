@@ -434,31 +434,6 @@ func TestTheErrorHandlerGetsTheSession(t *testing.T) {
 	}
 }
 
-// What was refused to a session that could not be destroyed at first is forgotten with it.
-func TestInvalidateAfterADestroyThatFailed(t *testing.T) {
-	a := newApp(t, stores["memory"](t))
-	b := newBrowser(t)
-	signIn(t, a, b)
-	w := b.do(a.session(func(s *beaker.Session, r *http.Request) {
-		a.store.breaks(func(string) error { return errors.New("down") })
-		if err := s.Destroy(r.Context()); err == nil {
-			t.Error("destroyed")
-		}
-		s.Set("k", 1)
-		a.store.breaks(nil)
-		must(t, s.Invalidate(r.Context()))
-		s.Set("k", 2)
-	}))
-	if w.Code != http.StatusOK {
-		t.Errorf("%d", w.Code)
-	}
-	b.do(a.session(func(s *beaker.Session, _ *http.Request) {
-		if v, _ := s.Get("k"); v != int64(2) || s.Subject() != "" {
-			t.Errorf("k is %v, subject %q", v, s.Subject())
-		}
-	}))
-}
-
 // An observer that reads a value which does not decode is told of it once, and not of
 // its own question again and again.
 func TestAnObserverMayReadWhatDoesNotDecode(t *testing.T) {
