@@ -185,9 +185,20 @@ func (s *Session) owesNew(all bool) bool {
 	case stateNew:
 		return s.creates(all)
 	case stateLive:
-		return s.p.rotate
+		return s.p.rotate || s.movesSealed()
 	}
 	return false
+}
+
+// movesSealed reports whether a sealed session gets a new sid because of its deadline: all
+// cookies of one sid say the same one. The mark of a logout is kept until the deadline of
+// the cookie that logged out; a copy with a later one would outlive it.
+func (s *Session) movesSealed() bool {
+	if s.sealed == nil {
+		return false
+	}
+	abs := s.absolute(s.now)
+	return abs != 0 && abs != s.record().abs
 }
 
 // dirty reports whether flush has more to do than a touch.

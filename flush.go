@@ -153,10 +153,7 @@ func (s *Session) apply(ctx context.Context, all bool) (confirmed bool, err erro
 	if err := s.checkLimits(ch); err != nil {
 		return false, err
 	}
-	if s.sealed != nil && ch.Absolute != 0 && ch.Absolute != s.record().abs {
-		// All cookies of one sid say the same deadline. The mark of a logout is kept
-		// until the deadline of the cookie that logged out; a copy with a later one
-		// would outlive it.
+	if s.movesSealed() {
 		s.p.rotate = true
 	}
 	var next *credential // after a rotation

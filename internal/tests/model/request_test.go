@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,8 +53,10 @@ func (w *world) serve(t *rapid.T, browser, depth int) {
 		}
 		w.cookies[set.Value] = held{v.s, v.gen, v.base.clone()}
 		w.issued = append(w.issued, set.Value)
-		w.browsers[browser] = set.Value
-	case owed == expire:
+		if !v.gone {
+			w.browsers[browser] = set.Value
+		}
+	case owed == expire && !v.gone:
 		w.browsers[browser] = ""
 	}
 	w.clock = w.clock.Add(time.Millisecond)
@@ -87,7 +90,7 @@ func sameError(t *rapid.T, what string, got, want error) {
 // there is none to do the rest to.
 var often = repeated(map[string]int{
 	"set": 8, "delete": 2, "pop": 1, "clear": 1, "flash": 2, "flashes": 1, "save": 3, "revert": 1, "persist": 3, "subject": 2,
-	"regenerate": 3, "idle": 1, "absolute": 1, "destroy": 1, "invalidate": 1, "revoke all": 1, "time passes": 1,
+	"regenerate": 3, "idle": 1, "absolute": 1, "destroy": 1, "invalidate": 1, "revoke all": 1, "time passes": 1, "the client leaves": 1,
 })
 
 var oftenOutside = append(repeated(map[string]int{"another request": 8}), often...)
@@ -190,6 +193,9 @@ func (v *visit) step(t *rapid.T, s *beaker.Session, r *http.Request, browser, de
 		w.revokeAll(r.Context(), t, v)
 	case "time passes":
 		w.passTime(t)
+	case "the client leaves":
+		r.Context().Value(leaving{}).(context.CancelFunc)()
+		v.gone = true
 	case "another request":
 		other := upTo(t, "its browser", len(w.browsers)-1)
 		if rapid.Bool().Draw(t, "of the same browser") {

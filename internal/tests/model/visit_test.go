@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -32,6 +33,8 @@ type visit struct {
 	fresh bool
 	had   bool // the browser sent a cookie
 	grace bool // it is the former one, in its grace
+	gone  bool // the client has left
+	late  bool // it was replaced a moment before the request, which nobody may be told
 	began int64
 	// exempt holds the subjects that this request has itself revoked, and when that was over.
 	exempt map[string]int64
@@ -78,7 +81,7 @@ func (w *world) open(cookie string) *visit {
 		}
 		return v
 	case replaced:
-		v.phase = over
+		v.phase, v.late = over, true
 		return v
 	}
 	v.phase, v.s, v.gen, v.grace = live, h.s, h.gen, got == former
@@ -172,6 +175,9 @@ func (v *visit) clear() {
 func (v *visit) revert() { v.p, v.err = pending{touch: v.p.touch}, nil }
 
 func (v *visit) setSubject(subject string) error {
+	if v.phase == over && v.late && v.err == nil && subject != "" {
+		v.startOver() // somebody has clicked twice
+	}
 	if err := v.writable(); err != nil {
 		return err
 	}
@@ -223,8 +229,12 @@ func (v *visit) invalidate() error {
 	if err := v.destroy(); err != nil {
 		return err
 	}
-	v.phase, v.fresh, v.grace, v.now = unborn, true, false, v.w.ms()
+	v.startOver()
 	return nil
+}
+
+func (v *visit) startOver() {
+	v.phase, v.fresh, v.grace, v.late, v.now = unborn, true, false, false, v.w.ms()
 }
 
 func (w *world) end(s *session) {
@@ -267,15 +277,28 @@ func (v *visit) commit() (debt, error) {
 }
 
 func (v *visit) flush(all bool) error {
+	if v.err == nil && v.gone {
+		// A new cookie would reach nobody, and the old one would be dead.
+		switch {
+		case v.phase == unborn && v.creates(all), v.phase == live && v.p.rotate && (v.p.subject != nil || v.w.sealed), v.phase == live && v.moves():
+			return context.Canceled
+		case v.phase == live:
+			v.p.rotate = false
+		}
+	}
 	switch {
 	case v.err != nil:
 		return v.err
-	case v.phase == unborn && (all || v.p.save || v.p.subject != nil || len(v.p.set) > 0 && v.saves(all)):
+	case v.phase == unborn && v.creates(all):
 		return v.create(all)
 	case v.phase == live:
 		return v.apply(all)
 	}
 	return nil
+}
+
+func (v *visit) creates(all bool) bool {
+	return all || v.p.save || v.p.subject != nil || len(v.p.set) > 0 && v.saves(all)
 }
 
 func (v *visit) create(all bool) error {
@@ -304,6 +327,12 @@ func (v *visit) create(all bool) error {
 	return nil
 }
 
+// moves reports whether a sealed session's deadline changes.
+func (v *visit) moves() bool {
+	abs := v.absolute(&v.p)
+	return v.w.sealed && abs != 0 && abs != v.base.abs
+}
+
 func (v *visit) apply(all bool) error {
 	p, unsaved := v.p, pending{clear: v.p.clear, set: v.p.set, remove: v.p.remove}
 	if v.saves(all) {
@@ -312,7 +341,7 @@ func (v *visit) apply(all bool) error {
 		p.clear, p.set, p.remove = p.wipe, nil, nil
 	}
 	abs := v.absolute(&p)
-	if v.w.sealed && abs != 0 && abs != v.base.abs {
+	if v.moves() {
 		p.rotate = true // all cookies of one session say the same deadline
 	}
 	others := p.clear || len(p.set) > 0 || len(p.remove) > 0 || p.idle != 0 || p.absolute != 0 || p.subject != nil

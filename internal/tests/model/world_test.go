@@ -111,8 +111,10 @@ func (w *world) request(t *rapid.T, m *beaker.Manager, cookie string, f func(s *
 	if cookie != "" {
 		r.Header.Set("Cookie", cookieName+"="+cookie)
 	}
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
 	rec = httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
+	h.ServeHTTP(rec, r.WithContext(context.WithValue(ctx, leaving{}, leave)))
 	leaks.Response(t, rec.Header(), rec.Body.Bytes())
 	lines := rec.Header()["Set-Cookie"]
 	if len(lines) > 1 {
@@ -127,6 +129,9 @@ func (w *world) request(t *rapid.T, m *beaker.Manager, cookie string, f func(s *
 	}
 	return rec, set
 }
+
+// leaving is where a request's context has what its client's leaving is.
+type leaving struct{}
 
 // look compares what each cookie that was ever sent opens now with the model. It
 // changes nothing.
