@@ -275,3 +275,13 @@ func TestDecodeErrorDoesNotQuoteTheValue(t *testing.T) {
 		t.Errorf("%v", enc)
 	}
 }
+
+type itself *itself
+
+// A type may be a pointer to itself.
+func TestJSONEncodesAPointerToItself(t *testing.T) {
+	var p itself
+	if data, err := (beaker.JSON{}).Encode(p); err != nil || string(data) != "null" {
+		t.Errorf("%s, %v", data, err)
+	}
+}

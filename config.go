@@ -101,7 +101,8 @@ type Config struct {
 
 	// ErrorHandler answers instead of the handler when a session cannot be loaded
 	// (Manager.Error, Require) or saved. Default: a short text with the status of
-	// StatusOf, and Retry-After where trying again helps.
+	// StatusOf, and Retry-After where trying again helps; Manager.Error, called within, is
+	// that default. Get with the context of the request gives the session, if there is one.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Now is the clock, for tests. Default: time.Now.
@@ -238,6 +239,9 @@ func (c *Config) check() error {
 	}
 	if c.Codec == nil {
 		c.Codec = JSON{}
+	}
+	if f, ok := c.Observer.(ObserverFunc); ok && f == nil {
+		bad("Observer", "is a nil ObserverFunc: leave Observer out for the default, warnings and errors in slog.Default")
 	}
 	if c.Observer == nil {
 		c.Observer = warnings{}

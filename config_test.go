@@ -204,6 +204,7 @@ func TestNewRefuses(t *testing.T) {
 		{"Partitioned with Strict", func(c *Config) { c.Cookie.Partitioned, c.Cookie.SameSite = true, http.SameSiteStrictMode }, "Cookie.Partitioned", "SameSiteNoneMode"},
 		{"Expires above 400 days", func(c *Config) { c.Cookie.Expires = ExpiresAfter(400*24*time.Hour + time.Second) }, "Cookie.Expires", "400 days"},
 		{"the longest Expires", func(c *Config) { c.Cookie.Expires = ExpiresAfter(math.MaxInt64) }, "Cookie.Expires", "400 days"},
+		{"a nil ObserverFunc", func(c *Config) { c.Observer = ObserverFunc(nil) }, "Observer", "leave Observer out"},
 		{"an empty host", func(c *Config) { c.Cookie.InsecureHosts = []string{""} }, "Cookie.InsecureHosts", "without scheme, port"},
 		{"a host with a port", func(c *Config) { c.Cookie.InsecureHosts = []string{"localhost:8080"} }, "Cookie.InsecureHosts", "without scheme, port"},
 		{"a host with a scheme", func(c *Config) { c.Cookie.InsecureHosts = []string{"http://localhost"} }, "Cookie.InsecureHosts", "without scheme, port"},

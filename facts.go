@@ -1,6 +1,9 @@
 package beaker
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // What there is to know about a session besides its values.
 
@@ -30,7 +33,11 @@ func (s *Session) newSID() {
 func (s *Session) Subject() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.subjectLocked()
+	subject := s.subjectLocked()
+	if s.base != nil && len(s.base.values) > pinned {
+		return strings.Clone(subject) // it may be kept for long, and with it the whole record
+	}
+	return subject
 }
 
 func (s *Session) subjectLocked() string {
@@ -42,6 +49,9 @@ func (s *Session) subjectLocked() string {
 	}
 	return ""
 }
+
+// pinned is how large a record may be that a string cut from it keeps in memory.
+const pinned = 1 << 10
 
 // AuthenticatedAt returns when the request began that set the subject; zero if the
 // session is anonymous.

@@ -3,6 +3,7 @@ package beaker
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,23 +11,65 @@ import (
 
 const flashPrefix = internalPrefix + "f"
 
+// maxFlashes is how many messages wait for a page: nobody reads more.
+const maxFlashes = 32
+
+// flashID is what follows flashPrefix in a name: sorted by it, messages are in the order in
+// which they were added. The clock of the node that added the last may have been ahead, so
+// the next comes after it in any case. The random bytes keep two requests apart that add
+// at the same moment.
+type flashID struct {
+	at   Millis
+	seq  uint16
+	rand [4]byte
+}
+
+func (id flashID) name() string {
+	b := make([]byte, 0, len(flashPrefix)+14)
+	b = append(b, flashPrefix...)
+	b = binary.BigEndian.AppendUint64(b, uint64(id.at))
+	b = binary.BigEndian.AppendUint16(b, id.seq)
+	return string(append(b, id.rand[:]...))
+}
+
+// after returns the id of a message that is added now, after those with the names.
+func (id flashID) after(names []string) flashID {
+	id.seq = 1
+	if len(names) == 0 {
+		return id
+	}
+	last := []byte(strings.TrimPrefix(names[len(names)-1], flashPrefix))
+	if len(last) != 14 {
+		return id // not ours: nothing to go by
+	}
+	at, seq := Millis(binary.BigEndian.Uint64(last)), binary.BigEndian.Uint16(last[8:])
+	switch {
+	case at < id.at || at > maxMillis:
+	case seq == math.MaxUint16:
+		id.at = at + 1
+	default:
+		id.at, id.seq = at, seq+1
+	}
+	return id
+}
+
 // AddFlash adds a message for the next page. Each is an entry of its own, so that
-// requests that overlap do not lose each other's.
+// requests that overlap do not lose each other's. Of messages that nobody reads the last 32
+// are kept.
 func (s *Session) AddFlash(v any) {
 	data, err := s.codec().Encode(v)
 	if err != nil {
 		s.fail("flash", &EncodeError{Name: "flash", Err: err})
 		return
 	}
-	// Sorted by name is sorted by time; the random bytes keep two requests of one
-	// millisecond apart.
-	var id [14]byte
-	binary.BigEndian.PutUint64(id[:], uint64(s.m.now()))
-	_, _ = rand.Read(id[10:]) // never fails: crypto/rand crashes the program instead
+	id := flashID{at: s.m.now()}
+	_, _ = rand.Read(id.rand[:]) // never fails: crypto/rand crashes the program instead
 	s.change("flash", func() {
-		s.flashes++
-		binary.BigEndian.PutUint16(id[8:], s.flashes)
-		s.p.put(flashPrefix+string(id[:]), data)
+		names := s.flashNamesLocked()
+		s.p.put(id.after(names).name(), data)
+		for most := min(maxFlashes, max(1, s.m.limits.MaxKeys/2)); len(names) >= most; names = names[1:] {
+			s.p.drop(names[0])
+		}
 	})
 }
 
@@ -73,5 +116,9 @@ func FlashesOf[T any](s *Session) []T {
 func (s *Session) flashNames() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.flashNamesLocked()
+}
+
+func (s *Session) flashNamesLocked() []string {
 	return slices.DeleteFunc(s.names(true), func(name string) bool { return !strings.HasPrefix(name, flashPrefix) })
 }

@@ -32,7 +32,8 @@ type Values interface {
 
 // Get returns the value. It is the zero value and false if there is none, and also if
 // there is one that does not decode as T, which is an event; Lookup tells the two
-// apart.
+// apart. A string may share its memory with the whole session: strings.Clone one that is
+// to be kept for long.
 func (k Key[T]) Get(v Values) (T, bool) {
 	t, err := k.Lookup(v)
 	return t, err == nil

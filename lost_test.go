@@ -434,6 +434,42 @@ func TestTheErrorHandlerGetsTheSession(t *testing.T) {
 	}
 }
 
+// An ErrorHandler may leave what it does not answer itself to the default.
+func TestTheErrorHandlerMayFallBack(t *testing.T) {
+	var m *beaker.Manager
+	a := newApp(t, stores["memory"](t), func(c *beaker.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+			if errors.Is(err, beaker.ErrEnded) {
+				http.Error(w, "sign in", http.StatusUnauthorized)
+				return
+			}
+			m.Error(w, r, err)
+		}
+	})
+	m = a.Manager
+	b := newBrowser(t)
+	signIn(t, a, b)
+	a.store.breaks(func(string) error { return errors.New("down") })
+	for desc, h := range map[string]http.Handler{
+		"Require":  a.Require(http.NotFoundHandler()),
+		"a commit": a.session(func(s *beaker.Session, _ *http.Request) { s.Set("k", 1) }),
+		"Error, outside of Wrap": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.Error(w, r, errors.New("down"))
+		}),
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, b.request())
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Body.String() != "Service Unavailable\n" {
+			t.Errorf("%s: %d %v %q", desc, w.Code, w.Header(), w.Body)
+		}
+	}
+	w := httptest.NewRecorder()
+	a.Error(w, b.request(), beaker.ErrInvalidName)
+	if e := a.events.named(beaker.EventMisuse); w.Code != http.StatusInternalServerError || len(e) != 1 {
+		t.Errorf("%d, told %d times", w.Code, len(e))
+	}
+}
+
 // An observer that reads a value which does not decode is told of it once, and not of
 // its own question again and again.
 func TestAnObserverMayReadWhatDoesNotDecode(t *testing.T) {

@@ -260,7 +260,13 @@ func (m *Manager) revokeSealed(ctx context.Context, h Handle) error {
 	return nil
 }
 
-const purgeBatch = 500
+const (
+	purgeBatch = 500
+	// purgeShare is which part of the time a purge may take before it is given up. Nobody
+	// waits for it: the time for what a request waits for would not do for a store that
+	// has to look at a million files.
+	purgeShare = 4
+)
 
 // purgeForever is the janitor. Nodes that were started together do not all purge at
 // once, since the interval varies.
@@ -283,7 +289,7 @@ func (m *Manager) purgeForever(ctx context.Context) {
 func (m *Manager) purge(ctx context.Context) {
 	total := 0
 	for ctx.Err() == nil {
-		op := new(opContext).start(ctx, m.cfg.StoreTimeout)
+		op := new(opContext).start(ctx, max(m.cfg.StoreTimeout, m.cfg.PurgeInterval/purgeShare))
 		n, err := m.purger.Purge(op, m.now(), purgeBatch)
 		op.stop()
 		total += n

@@ -146,8 +146,11 @@ func StatusOf(err error) int {
 // that Config.ErrorHandler says. The error's text is not shown to the client.
 // An error that is the application's own mistake is an [EventMisuse], since the client's
 // answer does not tell the programmer.
+//
+// An ErrorHandler may call it for what it does not want to answer itself: within it, with
+// the request that it was given, Error is the default answer.
 func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, ErrNoMiddleware) { // Get has told
+	if !errors.Is(err, ErrNoMiddleware) && !m.answering(r) { // Get has told, or we have
 		m.misused(r.Context(), Handle{}, err)
 	}
 	m.answer(w, r, err)
@@ -160,9 +163,14 @@ func (m *Manager) misused(ctx context.Context, h Handle, err error) {
 	}
 }
 
+// answeringKey is in the context of a request that the ErrorHandler is answering.
+type answeringKey struct{ m *Manager }
+
+func (m *Manager) answering(r *http.Request) bool { return r.Context().Value(answeringKey{m}) != nil }
+
 func (m *Manager) answer(w http.ResponseWriter, r *http.Request, err error) {
-	if m.cfg.ErrorHandler != nil {
-		m.cfg.ErrorHandler(w, r, err)
+	if m.cfg.ErrorHandler != nil && !m.answering(r) {
+		m.cfg.ErrorHandler(w, r.WithContext(context.WithValue(r.Context(), answeringKey{m}, true)), err)
 		return
 	}
 	status := StatusOf(err)

@@ -70,6 +70,10 @@ type Event struct {
 // is called in the request and by several goroutines at once, so it must be quick. It may
 // get the session by ctx and read it. Events that belong together come in their order,
 // right after what they tell of, and before the response begins.
+//
+// Not every event belongs to a request: the janitor and the watchers of Session.Watch tell
+// of what they do on goroutines of their own, where ctx is no request's and a panic ends
+// the process, as of any goroutine.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

@@ -878,3 +878,32 @@ func TestTheJanitorIsGoneAfterClose(t *testing.T) {
 		}
 	})
 }
+
+// slowPurger looks at its records for as long as it may.
+type slowPurger struct {
+	beaker.Store
+	took chan time.Duration
+}
+
+func (s slowPurger) Purge(ctx context.Context, _ beaker.Millis, _ int) (int, error) {
+	began := time.Now()
+	<-ctx.Done()
+	s.took <- time.Since(began)
+	return 0, ctx.Err()
+}
+
+// Nobody waits for a purge, so that it has more time than what a request waits for.
+func TestAPurgeHasTimeOfItsOwn(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		store := slowPurger{stores["memory"](t), make(chan time.Duration, 100)}
+		m, err := beaker.New(beaker.Config{
+			Store: store, Secrets: secrets(t), PurgeInterval: 20 * time.Minute, StoreTimeout: time.Second,
+			Observer: beaker.ObserverFunc(func(context.Context, beaker.Event) {}),
+		})
+		must(t, err)
+		defer m.Close()
+		if took := <-store.took; took != 5*time.Minute {
+			t.Errorf("it had %v", took)
+		}
+	})
+}

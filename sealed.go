@@ -39,7 +39,8 @@ type Sealed struct {
 	SignOnly bool
 
 	// MaxBytes bounds the cookie, name included. Default: 4000. At least 512, at most
-	// 4096, which is what browsers store; a larger cookie they drop without a word.
+	// 4096, which is what browsers store; a larger cookie they drop without a word. When it
+	// is lowered, larger cookies that are out stay good, and may shrink.
 	MaxBytes int
 }
 
@@ -174,11 +175,21 @@ func (s *sealedStore) seal(rec *Record, sid [sidBytes]byte, ep epoch) error {
 	if err != nil {
 		return err
 	}
-	if n, most := len(s.style.name)+1+len(cookie), s.m.cfg.sealedBytes; n > most {
+	if n, most := len(s.style.name)+1+len(cookie), s.m.cfg.sealedBytes; n > most && (n > maxCookieBytes || !s.shrinks(payload)) {
 		return &CookieTooLargeError{Bytes: n, MaxBytes: most, Sizes: sizes(rec)}
 	}
 	s.rec, s.sid, s.epoch, s.cookie = rec, sid, ep, cookie
 	return nil
+}
+
+// shrinks reports whether a payload is no larger than that of the cookie which came: it was
+// allowed to be larger then, and what only shrinks is never refused.
+func (s *sealedStore) shrinks(payload []byte) bool {
+	if s.rec == nil {
+		return false
+	}
+	before, err := encodePayload(&s.sid, s.epoch, s.rec)
+	return err == nil && len(payload) <= len(before)
 }
 
 // CookieTooLargeError tells that a sealed session does not fit into a cookie, and

@@ -496,6 +496,40 @@ func TestUsageTellsWhenASecretCanGo(t *testing.T) {
 	}
 }
 
+// Cookies that were allowed to be larger stay good when the bound is lowered: they are
+// used and may shrink, and do not grow.
+func TestASmallerBoundOfSealedCookies(t *testing.T) {
+	one, _ := twoNodes(t)
+	b := newBrowser(t)
+	b.do(one.session(func(s *beaker.Session, _ *http.Request) {
+		s.Set("large", strings.Repeat("x", 1500))
+		s.Set("small", 1)
+	}))
+	two := newApp(t, one.store.inner, func(c *beaker.Config) {
+		c.Secrets, c.Now = one.secrets, one.clock.Now
+		sealed(c)
+		c.Sealed.MaxBytes = 1000
+	})
+	two.clock = one.clock
+	for range 5 {
+		two.clock.Advance(10 * time.Minute) // a touch is due, and more than the idle timeout passes in all
+		if w := b.do(two.session(nothing)); w.Code != http.StatusOK || len(setCookies(w)) != 1 {
+			t.Fatalf("a touch: %d, %v", w.Code, setCookies(w))
+		}
+	}
+	if w := b.do(two.session(func(s *beaker.Session, _ *http.Request) { s.Set("more", 1) })); w.Code != http.StatusInternalServerError {
+		t.Errorf("a cookie that is too large already has grown: %d", w.Code)
+	}
+	if w := b.do(two.session(func(s *beaker.Session, _ *http.Request) { s.Delete("small") })); w.Code != http.StatusOK {
+		t.Errorf("it may not shrink: %d %s", w.Code, w.Body)
+	}
+	b.do(two.session(func(s *beaker.Session, _ *http.Request) {
+		if !s.Has("large") || s.Len() != 1 {
+			t.Errorf("%v", s.Keys())
+		}
+	}))
+}
+
 func TestRejectIssuedBefore(t *testing.T) {
 	for kind, change := range map[string]func(*beaker.Config){"stored": func(*beaker.Config) {}, "sealed": sealed} {
 		shared := secrets(t)

@@ -46,18 +46,17 @@ type Session struct {
 	state     sessionState
 	owed      cookieDebt
 	hasSID    bool
-	exact     bool   // base is what the store holds, unless others changed it
-	fresh     bool   // it began in this request
-	previous  bool   // the request came with the previous proof, in its grace
-	anyProof  bool   // from Lookup
-	unused    bool   // NoTouch
-	inUpdate  bool   // the view inside Update
-	undead    bool   // Destroy failed
-	sent      bool   // the response headers are out
-	finished  bool   // the request is over
-	hadCookie bool   // the request brought a cookie of our name
-	replaced  bool   // it is over for this request only: its cookie was replaced a moment ago
-	flashes   uint16 // added by this request
+	exact     bool // base is what the store holds, unless others changed it
+	fresh     bool // it began in this request
+	previous  bool // the request came with the previous proof, in its grace
+	anyProof  bool // from Lookup
+	unused    bool // NoTouch
+	inUpdate  bool // the view inside Update
+	undead    bool // Destroy failed
+	sent      bool // the response headers are out
+	finished  bool // the request is over
+	hadCookie bool // the request brought a cookie of our name
+	replaced  bool // it is over for this request only: its cookie was replaced a moment ago
 
 	now  Millis // when it was loaded
 	last Millis // when it was used before

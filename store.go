@@ -69,8 +69,9 @@ type ListQuery struct {
 // Purger is implemented by stores that need expired records removed for them.
 type Purger interface {
 	// Purge removes at most limit records that are expired at now and says how many
-	// it removed; fewer than limit means that none are left. It never removes a
-	// record that is not expired, even if that record is changed meanwhile.
+	// it removed; fewer than limit means that none are left, or that the deadline of ctx
+	// came and a later call goes on from there. It never removes a record that is not
+	// expired, even if that record is changed meanwhile.
 	Purge(ctx context.Context, now Millis, limit int) (n int, err error)
 }
 

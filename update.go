@@ -105,7 +105,7 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 	taken := s.p.takeValues()
 	view := &Session{
 		m: s.m, ctx: ctx, state: s.state, key: s.key, base: rec, now: s.now, last: s.last, fresh: s.fresh,
-		inUpdate: true, p: taken.cloneValues(), flashes: s.flashes,
+		inUpdate: true, p: taken.cloneValues(),
 	}
 	s.mu.Unlock()
 	returned := false
@@ -121,7 +121,6 @@ func (s *Session) updateOnce(ctx context.Context, fn func(*Session) error) (agai
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flashes = max(s.flashes, view.flashes)
 	switch {
 	case err != nil:
 	case s.writable() != nil:

@@ -33,6 +33,10 @@ type sweepPosition struct {
 // A call that removes limit records stops there, and the next goes on behind it; so
 // all of them together read each record about once. The last one, which finds fewer,
 // has read every record. Damaged records and those of a newer format stay.
+//
+// Where there are so many sessions that a call does not read all of them before its
+// deadline, it says how many it has removed, which is no error as long as it got on, and
+// the next goes on from there.
 func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int, err error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
@@ -50,9 +54,16 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 		s.purgeMu.Unlock()
 	}()
 
-	for range len(s.stripes) {
+	// The index first: it takes little, and what comes after it may take all the time.
+	if err := s.sweepIndex(ctx, &at, now, max(limit, minIndexWork)); err != nil {
+		return 0, err
+	}
+	for folders := range len(s.stripes) {
 		removed, err := s.purgeFolder(ctx, at.folder, now, limit-n)
 		n += removed
+		if folders > 0 && errors.Is(err, context.DeadlineExceeded) {
+			return n, nil
+		}
 		if err != nil {
 			return n, err
 		}
@@ -61,7 +72,7 @@ func (s *Store) Purge(ctx context.Context, now beaker.Millis, limit int) (n int,
 		}
 		at.folder++ // from ff to 00
 	}
-	return n, s.sweepIndex(ctx, &at, now, max(limit, minIndexWork))
+	return n, nil
 }
 
 func (s *Store) purgeFolder(ctx context.Context, i byte, now beaker.Millis, limit int) (n int, err error) {

@@ -53,6 +53,65 @@ func TestPurgeRemovesWhatIsExpiredAndNothingElse(t *testing.T) {
 	}
 }
 
+// runsOut is a context whose deadline comes after it was asked some times.
+type runsOut struct {
+	context.Context
+	left int
+}
+
+func (c *runsOut) Err() error {
+	if c.left--; c.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// So many sessions that no call has the time to read all of them: the calls go on from
+// each other, and revocations and what is left of old entries do not wait for them.
+func TestPurgeGetsOnInPiecesOfTime(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, &filestore.Options{NoSync: true})
+	marks := func() int {
+		found, err := filepath.Glob(filepath.Join(dir, "*", "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(slices.DeleteFunc(found, func(name string) bool { return !strings.HasSuffix(name, ".revoked") }))
+	}
+	const sessions = 300
+	expired := 0
+	for i := range sessions {
+		m := metaOf(i)
+		if i%10 == 0 {
+			m.Touched, m.Idle = now-1000, time.Second
+			expired++
+		}
+		create(t, s, m)
+	}
+	if _, err := s.RevokeSubject(t.Context(), "long ago", now.Add(-48*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if marks() != 1 {
+		t.Fatalf("%d revocations are noted", marks())
+	}
+	removed, calls := 0, 0
+	for ; removed < expired && calls < 100; calls++ {
+		n, err := s.Purge(&runsOut{context.Background(), 40}, now, 1000)
+		if err != nil {
+			t.Fatalf("call %d: %v", calls, err)
+		}
+		if removed += n; calls == 0 && marks() != 0 {
+			t.Error("the revocation of two days ago waits for a call that reads everything")
+		}
+	}
+	if removed != expired || calls < 5 {
+		t.Errorf("%d of %d removed in %d calls", removed, expired, calls)
+	}
+	if _, err := s.Purge(&runsOut{context.Background(), 1}, now, 1000); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a call that gets nowhere: %v", err)
+	}
+}
+
 // A position from an earlier call must not hide what expired behind it.
 func TestPurgeMissesNothingBehindItsPosition(t *testing.T) {
 	ctx := context.Background()

@@ -10,6 +10,11 @@ import (
 	"github.com/seed12c5fab1/beaker"
 )
 
+var (
+	errNilRecord = errors.New("filestore: create: nil record")
+	errNilChange = errors.New("filestore: apply: nil change")
+)
+
 // Create stores a new record; see [beaker.Store]. If the disk is full or fails, the
 // error says so, and nothing is stored unless it is [beaker.ErrUncertain].
 func (s *Store) Create(ctx context.Context, rec *beaker.Record) error {
@@ -17,6 +22,9 @@ func (s *Store) Create(ctx context.Context, rec *beaker.Record) error {
 		return err
 	}
 	defer s.mu.RUnlock()
+	if rec == nil {
+		return errNilRecord
+	}
 	key := rec.Key()
 	if err := s.lock(ctx, key[0]); err != nil {
 		return err
@@ -56,6 +64,9 @@ func (s *Store) Apply(ctx context.Context, key beaker.RecordKey, ch *beaker.Chan
 		return 0, err
 	}
 	defer s.mu.RUnlock()
+	if ch == nil {
+		return 0, errNilChange
+	}
 	if err := s.lock(ctx, key[0]); err != nil {
 		return 0, err
 	}

@@ -37,11 +37,13 @@ const maxMaxEntries = 1 << 30
 // A store that has reached a bound makes room, one session at a time: first by
 // removing expired sessions, then by removing anonymous ones, in both cases the one
 // that expires (or has expired) soonest, which is the least recently used one where
-// all have the same idle timeout. It never removes a live session with a subject,
-// nor the one that is being changed. When nothing is left that may go, Create, and
-// an Apply that makes a session larger, return [beaker.ErrStoreFull]. What has
-// expired by then is judged by the caller's clock: Change.Now, or the time when the
-// new record was last touched.
+// all have the same idle timeout. It removes no live session with a subject, nor the one
+// that is being changed, except that of subjects with more than 16 sessions the ones
+// that are used least go after all others: nobody has so many devices, and one account
+// that signs in over and over must not lock everybody else out. When nothing is left that
+// may go, Create, and an Apply that makes a session larger, return
+// [beaker.ErrStoreFull]. What has expired by then is judged by the caller's clock:
+// Change.Now, or the time when the new record was last touched.
 type Options struct {
 	// MaxEntries is the largest number of sessions. Zero means DefaultMaxEntries;
 	// at most 1 << 30.

@@ -52,13 +52,13 @@ func (s *Store) reserve(op string, entries, bytes int64, now beaker.Millis, keep
 	for !take(&s.entries, entries, s.maxEntries) {
 		// Somebody may have deleted the last candidates: only if there is neither a
 		// victim nor room, the store is full.
-		if !s.evict(now, keep) && !s.roomFor(entries, 0) {
+		if !s.evict(now, keep) && !s.evictFromCrowd(keep) && !s.roomFor(entries, 0) {
 			return fmt.Errorf("%w: memstore: %s: %d sessions and none of them anonymous (Options.MaxEntries)",
 				beaker.ErrStoreFull, op, s.maxEntries)
 		}
 	}
 	for !take(&s.bytes, bytes, s.maxBytes) {
-		if !s.evict(now, keep) && !s.roomFor(0, bytes) {
+		if !s.evict(now, keep) && !s.evictFromCrowd(keep) && !s.roomFor(0, bytes) {
 			s.release(entries, 0)
 			return s.fullBytes(op)
 		}

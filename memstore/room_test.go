@@ -122,7 +122,7 @@ func TestASignedInSessionGoesAtItsDeadlineAndNotBefore(t *testing.T) {
 func TestAStoreFullOfSignedInSessionsSaysSo(t *testing.T) {
 	s := open(t, &memstore.Options{MaxEntries: 20})
 	for n := range 20 {
-		create(t, s, record(t, n, "u", start, 0))
+		create(t, s, record(t, n, []string{"t", "u"}[n%2], start, 0))
 	}
 	before := s.Stats()
 	for _, subject := range []string{"", "v"} {

@@ -75,6 +75,16 @@ func (u *subjectShard) remove(subject string, key *beaker.RecordKey) {
 	}
 }
 
+// count returns how many sessions a subject has.
+func (u *subjectShard) count(subject string) (n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, keys := range u.sessions[subject] {
+		n += len(keys)
+	}
+	return n
+}
+
 // page returns up to limit sessions of a subject, in order, that come after a key.
 func (u *subjectShard) page(subject string, after beaker.RecordKey, limit int) []beaker.RecordKey {
 	u.mu.Lock()
