@@ -78,6 +78,9 @@ type managerKey struct{ m *Manager }
 // different names. The ResponseWriter that next gets offers Flusher, Hijacker and
 // Pusher if the outer one does, and Unwrap for http.ResponseController.
 func (m *Manager) Wrap(next http.Handler) http.Handler {
+	if m == nil {
+		panic("beaker: Wrap of a nil *Manager: look at the error that came with it from New")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.request(r.Context()) != nil {
 			next.ServeHTTP(w, r)

@@ -3,6 +3,7 @@ package beaker_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -151,4 +152,14 @@ func logging(t *testing.T) *bytes.Buffer {
 	t.Cleanup(func() { slog.SetDefault(old) })
 	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
 	return &logged
+}
+
+func TestWrapOfANilManagerSaysWhy(t *testing.T) {
+	defer func() {
+		if p := fmt.Sprint(recover()); !strings.Contains(p, "look at the error that came with it from New") {
+			t.Errorf("the panic is %q", p)
+		}
+	}()
+	var none *beaker.Manager
+	none.Wrap(http.NotFoundHandler())
 }
