@@ -35,7 +35,7 @@ var knownCommands = []command{
 	{doc: "docs/demo.md", matches: regexp.MustCompile(`^(curl|cp|wait)\b.*$`), by: typed + "#TestTheDocumentWithCurl"},
 	{matches: regexp.MustCompile(`^(\w+=\S+ )*go run \./cmd/beaker .+$`), by: typed + "#TestTheDocumentsCommandsRun"},
 	{matches: regexp.MustCompile(`^beaker demo( --store redis://\.\.\.)?$`), by: typed + "#TestTheDocumentsCommandsRun"},
-	{doc: "examples/README.md", matches: regexp.MustCompile(`^go run \./examples/\w+$`), by: "examples/programs_test.go#TestEachProgramDoesWhatItsDocumentSays"},
+	{matches: regexp.MustCompile(`^go run \./examples/\w+$`), by: "examples/programs_test.go#TestEachProgramDoesWhatItsDocumentSays"},
 	{doc: "docs/redisstore.md", matches: regexp.MustCompile(`^printf .*\| sha256sum \| cut -c1-32$`), by: "redisstore/guide_test.go#TestTheGuidesCommandsWork"},
 
 	// What make runs is not run by a test of this repository's, or it would run itself.
