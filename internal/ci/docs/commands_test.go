@@ -21,7 +21,8 @@ func TestCommandsAreThereOrNot(t *testing.T) {
 		"make benches":                                            `no target "benches"`,
 		"go run ./cmd/beaker secret":                              "",
 		"go run ./cmd/baker secret":                               "there is no program ./cmd/baker",
-		"go run ./examples/chi":                                   "nothing runs the command", // but in examples/README.md
+		"go run ./examples/chi":                                   "",
+		"go run ./examples/chai":                                  "there is no program ./examples/chai",
 		"go test ./internal/peers":                                "",
 		"go test ./internal/pears":                                "there is no package ./internal/pears",
 		"go test -v -run TestRoundTrips ./redisstore":             "",
