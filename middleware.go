@@ -79,7 +79,7 @@ type managerKey struct{ m *Manager }
 // Pusher if the outer one does, and Unwrap for http.ResponseController.
 func (m *Manager) Wrap(next http.Handler) http.Handler {
 	if m == nil {
-		panic("beaker: Wrap of a nil *Manager: look at the error that came with it from New")
+		panic("beaker: Wrap of a nil *Manager: look at the error that came with it from New") //nolint:forbidigo // it would panic anyway, and not say why
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.request(r.Context()) != nil {
