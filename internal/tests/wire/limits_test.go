@@ -63,7 +63,7 @@ func TestTooLarge(t *testing.T) {
 				}
 				s.Set("map", m)
 			},
-			"flashes": func(s *beaker.Session) { s.AddFlash(strings.Repeat("hello", 64<<10/5)) },
+			"flashes":      func(s *beaker.Session) { s.AddFlash(strings.Repeat("hello", 64<<10/5)) },
 			"a long name":  func(s *beaker.Session) { s.Set(strings.Repeat("n", 256), 1) },
 			"not encoding": func(s *beaker.Session) { s.Set("f", func() {}) },
 		} {
