@@ -96,6 +96,32 @@ func TestSigningInAndOut(t *testing.T) {
 	body(t, b.Get("/"), "alice")
 }
 
+// What docs/sign-in.md says of requests that were under way.
+func TestForAMinuteTheCookieFromBeforeTheSignInWritesNothing(t *testing.T) {
+	env := sessiontest.New(t)
+	mux := http.NewServeMux()
+	mux.Handle("/", site(env))
+	mux.Handle("POST /cart", do(env, func(_ *http.Request, s *beaker.Session) error {
+		s.Set("cart", "pears")
+		return nil
+	}))
+	b := env.Browser(mux)
+	b.PostForm("/cart", nil)
+	old := b.Copy()
+	b.PostForm("/in?user=alice", nil)
+	for _, c := range []struct {
+		after  time.Duration
+		status int
+	}{{0, http.StatusConflict}, {59 * time.Second, http.StatusConflict}, {2 * time.Second, http.StatusOK}} {
+		env.Clock.Advance(c.after)
+		body(t, old.Copy().Get("/"), "") // to read is to be nobody
+		if r := old.Copy().PostForm("/cart", nil); r.Status != c.status || (len(r.SetCookies) > 0) != (c.status == http.StatusOK) {
+			t.Errorf("%v later: %v, cookies %v", c.after, r, r.SetCookies)
+		}
+	}
+	body(t, b.Get("/"), "alice")
+}
+
 func TestRememberMe(t *testing.T) {
 	env := sessiontest.New(t)
 	b, c := env.Browser(site(env)), env.Browser(site(env))
