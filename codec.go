@@ -257,7 +257,7 @@ type DecodeError struct {
 
 // Error leaves out the codec's error, which may quote the value.
 func (e *DecodeError) Error() string {
-	return fmt.Sprintf("beaker: value %q does not decode as %s", e.Name, e.Type)
+	return fmt.Sprintf("beaker: value %q does not decode as %s: another type was stored under this name; give each a name of its own", e.Name, e.Type)
 }
 
 // Unwrap returns the codec's error, which may quote the value.

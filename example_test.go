@@ -150,7 +150,7 @@ func ExampleKey_Lookup() {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	// Output:
 	// beaker: no such value
-	// beaker: value "age" does not decode as int
+	// beaker: value "age" does not decode as int: another type was stored under this name; give each a name of its own
 	// 42 <nil>
 }
 
