@@ -26,6 +26,7 @@ require (
 	github.com/seed12c5fab1/beaker/memcachestore v0.0.0-00010101000000-000000000000
 	github.com/seed12c5fab1/beaker/redisstore v0.0.0-00010101000000-000000000000
 	github.com/valyala/fasthttp v1.69.0
+	golang.org/x/sys v0.49.0
 	modernc.org/sqlite v1.61.1
 )
 
@@ -53,7 +54,6 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	modernc.org/libc v1.79.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect

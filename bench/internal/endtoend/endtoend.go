@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed12c5fab1/beaker/bench/internal/contest"
@@ -27,7 +28,7 @@ type entry struct {
 func entries() []entry {
 	read, both := []string{pathRead}, []string{pathRead, pathIncrement}
 	return []entry{
-		{"memory", Null, "", []string{pathNull}},
+		{"memory", Null, "", []string{pathNull, pathHeaders}},
 		{"memory", "floor in a middleware", "", both},
 		{"memory", "beaker", "", both},
 		{"memory", "scs", "", both},
@@ -170,6 +171,13 @@ func (p *process) measure(ctx context.Context, w *wrk, path string, d time.Durat
 			return Load{}, err
 		}
 		return p.drive(ctx, w, path, contest.OK, d)
+	}
+	if path == pathHeaders {
+		p.cookie = "__Host-session=" + strings.Repeat("x", cookieChars)
+		if err := p.expect(ctx, path, contest.UID); err != nil {
+			return Load{}, err
+		}
+		return p.drive(ctx, w, path, contest.UID, d)
 	}
 	if err := p.ready(ctx); err != nil {
 		return Load{}, err

@@ -22,6 +22,8 @@ func (l *Line) Scenario() string {
 		return contest.Read.String()
 	case pathIncrement:
 		return contest.Increment.String()
+	case pathHeaders:
+		return "null, as S1"
 	}
 	return "null"
 }
@@ -54,4 +56,10 @@ func (l *Line) P99() contest.Stat { return l.stat(func(x Load) float64 { return 
 const (
 	pathRead, pathIncrement, pathCreate, pathNumber = "/read", "/increment", "/create", "/number"
 	pathNull                                        = "/null"
+	// pathHeaders has no session either, but is sent a cookie and sends the header and
+	// the bytes that S1 does: what a session costs net/http, whoever's it is.
+	pathHeaders = "/headers"
 )
+
+// cookieChars is how long the value of this library's cookie is.
+const cookieChars = 112

@@ -57,6 +57,10 @@ func Serve(ctx context.Context, order string, find func(store, name string) *con
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathNull, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(contest.OK)) })
+	mux.HandleFunc("GET "+pathHeaders, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Vary", "Cookie")
+		_, _ = w.Write([]byte(contest.UID))
+	})
 	if o.Name != Null {
 		env, err := servers.New(o.Prefix)
 		if err != nil {

@@ -85,7 +85,7 @@ func (r *report) purge(s beaker.Store, p beaker.Purger, keys []beaker.RecordKey,
 		done <- err
 	}()
 	const batch = 1000 // as a Manager's janitor does it
-	removed, longest := 0, time.Duration(0)
+	removed, longest, last := 0, time.Duration(0), time.Duration(0)
 	began := time.Now()
 	for {
 		from := time.Now()
@@ -93,10 +93,12 @@ func (r *report) purge(s beaker.Store, p beaker.Purger, keys []beaker.RecordKey,
 		if err != nil {
 			return err
 		}
-		longest = max(longest, time.Since(from))
+		took := time.Since(from)
 		if removed += n; n < batch {
+			last = took // it has looked at all that there is
 			break
 		}
+		longest = max(longest, took)
 	}
 	took := time.Since(began)
 	close(stop)
@@ -106,7 +108,8 @@ func (r *report) purge(s beaker.Store, p beaker.Purger, keys []beaker.RecordKey,
 	if removed != expired {
 		return fmt.Errorf("%d sessions were removed, %d had expired", removed, expired)
 	}
-	r.line("   %d expired sessions removed in %v, the longest batch of %d in %v", removed, took.Round(time.Millisecond), batch, longest.Round(time.Microsecond))
+	r.line("   %d expired sessions removed in %v, the longest batch of %d in %v, the last, which found no more, in %v",
+		removed, took.Round(time.Millisecond), batch, longest.Round(time.Microsecond), last.Round(time.Microsecond))
 	r.line("   loads meanwhile: %v", busy)
 	return nil
 }

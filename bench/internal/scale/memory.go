@@ -5,7 +5,10 @@ package scale
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/memstore"
@@ -72,8 +75,16 @@ func (r *report) memory() error {
 		busy, err = probe(r.ctx, large.store, large.alive, 0, stop)
 		done <- err
 	}()
+	// A pause that expiry causes is a lock that it holds, which is never for more than
+	// these sessions: what is asked for is the processor time of as many, since a thread
+	// that the system stops meanwhile, on a machine that does much else, is not expiry's.
+	const hold = 32
+	holds, removed, err := r.holds(large, hold, large.expired/2)
+	if err != nil {
+		return err
+	}
 	const batch = 1000 // as a Manager's janitor does it
-	removed, longest := 0, time.Duration(0)
+	longest, rest := time.Duration(0), removed
 	began := time.Now()
 	for {
 		from := time.Now()
@@ -92,14 +103,43 @@ func (r *report) memory() error {
 		return err
 	}
 	collected, _ := gcPauses(pauses)
-	r.line("   %d expired sessions removed in %v, the longest batch of %d in %v; longest pause of the collector %v", removed, took.Round(time.Millisecond), batch, longest, collected)
+	r.line("   %d expired sessions removed in %v, the longest batch of %d in %v; longest pause of the collector %v", removed-rest, took.Round(time.Millisecond), batch, longest, collected)
+	r.line("   processor time of %d removals: %v", hold, holds)
 	if removed != large.expired {
 		return fmt.Errorf("%d sessions were removed, %d had expired", removed, large.expired)
 	}
 	r.line("   loads meanwhile: %v", busy)
 	extra := busy.at(0.999) - idle.at(0.999)
-	r.target("no pause over 5 ms caused by expiry", extra <= 5*time.Millisecond, "99.9%% of loads take at most %v longer while sessions expire", max(extra, 0))
+	r.target("no pause over 5 ms caused by expiry", extra <= 5*time.Millisecond && holds.at(1) <= 5*time.Millisecond,
+		"a lock is held for at most %v of processor time, and 99.9%% of loads take at most %v longer while sessions expire", holds.at(1), max(extra, 0))
 	return nil
+}
+
+// holds removes about n expired sessions, so few at a time that it takes one lock or some
+// shorter holds of several, and returns the processor time of each time.
+func (r *report) holds(f *filled, few, n int) (all latencies, removed int, err error) {
+	runtime.LockOSThread() // the thread does nothing else then, and is not the collector's
+	defer runtime.UnlockOSThread()
+	for removed < n {
+		from := threadTime()
+		m, err := f.store.Purge(r.ctx, f.now, few)
+		all = append(all, threadTime()-from)
+		if err != nil || m == 0 {
+			return all, removed, err
+		}
+		removed += m
+	}
+	return all, removed, nil
+}
+
+// threadTime returns the processor time that this thread has used. It is the scheduler's
+// own figure: that of getrusage grows by a tick at a time.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 // filled is a store with sessions, a tenth of which has expired at now.
