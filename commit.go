@@ -145,6 +145,9 @@ func (s *Session) settle(rq *request, status int, d delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.sent = true }()
+	if status >= http.StatusBadRequest {
+		s.seen()
+	}
 	confirmed, err := s.flushFor(rq, status)
 	h := rq.w.Header()
 	if err != nil {

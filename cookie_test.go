@@ -281,6 +281,8 @@ func TestEveryAttributeThatASessionAcceptsIsOneThatBrowsersTake(t *testing.T) {
 							s.Set("a", 1)
 							if err := s.SetCookieAttributes(attrs); err != nil {
 								refused++
+								s.Revert()
+								s.Set("a", 1)
 								return
 							}
 							accepted++

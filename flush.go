@@ -17,7 +17,7 @@ func (s *Session) Persist(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inUpdate {
-		return ErrInUpdate
+		return s.refuseLocked(ErrInUpdate)
 	}
 	if s.err != nil {
 		return s.err

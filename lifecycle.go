@@ -23,9 +23,10 @@ const maxGrace = time.Minute
 // from time to time, for example daily; at sign-in SetSubject does it.
 //
 // If two requests do it at once, one of them wins, and the other's response simply
-// brings no cookie. A new session has a new secret anyway.
+// brings no cookie. A new session has a new secret anyway. An error is kept as
+// SetSubject's is, but not [ErrEnded]: nothing is lost by that.
 func (s *Session) Regenerate(opts ...RegenerateOption) error {
-	return s.lifecycle(func() error {
+	err := s.lifecycle(func() error {
 		var grace time.Duration
 		for _, o := range opts {
 			grace = o.grace
@@ -44,6 +45,10 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 		}
 		return nil
 	})
+	if errors.Is(err, ErrEnded) {
+		return err // its old cookie opens nothing as it is
+	}
+	return s.refuse(err)
 }
 
 // SetSubject says whose session it is from now on: the application's own id of the
@@ -63,22 +68,26 @@ func (s *Session) Regenerate(opts ...RegenerateOption) error {
 // it fails too: the new cookie would reach nobody, and the old one would be dead. A
 // request whose cookie was replaced a moment ago, as by the first of two clicks, signs in
 // in a new session.
+//
+// An error that nobody looks at is not lost: Err keeps it, nothing is saved, and the
+// response is an error page, unless the handler answers with a status of 400 or more, or
+// passes an error to [Manager.Error]. Who goes on in another way calls Revert first.
 func (s *Session) SetSubject(subject string) error {
 	if err := checkSubject(subject); err != nil {
-		return err
+		return s.refuse(err)
 	}
 	subject = strings.Clone(subject) // it may be cut from a large request, and lives for long
 	if subject != "" {
 		s.goOnWithout()
 	}
-	return s.lifecycle(func() error {
+	return s.refuse(s.lifecycle(func() error {
 		if was := s.subjectLocked(); was != "" && was != subject {
 			s.p.clear, s.p.set, s.p.remove, s.p.wipe = true, nil, nil, true
 		}
 		s.p.subject = &subject
 		s.p.rotate, s.p.grace = s.state == stateLive, 0
 		return nil
-	})
+	}))
 }
 
 // goOnWithout lets somebody sign in whose request came with a cookie that was replaced a
@@ -98,7 +107,7 @@ func (s *Session) goOnWithout() {
 // for as long as it lives: change what CookieAttributes returns. It refuses what
 // browsers would, and another value of Partitioned than Config.Cookie has. A cookie that
 // was sent before with another domain or path stays in the browser beside the new one;
-// both mean this session.
+// both mean this session. An error is kept as SetSubject's is.
 func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 	a.Domain = strings.TrimPrefix(a.Domain, ".")
 	if a.Path == "" {
@@ -115,12 +124,12 @@ func (s *Session) SetCookieAttributes(a CookieAttributes) error {
 		errs = append(errs, &ConfigError{"Cookie.Partitioned", "is one for all sessions: browsers keep a partitioned cookie beside one that is not, and nobody can take back the other"})
 	}
 	if err := errors.Join(errs...); err != nil {
-		return err
+		return s.refuse(err)
 	}
-	return s.lifecycle(func() error {
+	return s.refuse(s.lifecycle(func() error {
 		s.p.cookie = &a
 		return nil
-	})
+	}))
 }
 
 // SetIdleTimeout changes the idle timeout of this session only: at least a second, or
@@ -203,7 +212,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 func (s *Session) destroy(ctx context.Context) error {
 	switch {
 	case s.inUpdate:
-		return ErrInUpdate
+		return s.refuseLocked(ErrInUpdate)
 	case s.state == stateInert:
 		err := inertError(s.cause)
 		s.failLocked("", err)
@@ -219,6 +228,7 @@ func (s *Session) destroy(ctx context.Context) error {
 	stored := s.state == stateLive || s.undead
 	if s.state != stateDestroyed {
 		s.state, s.p, s.err = stateDestroyed, pending{}, nil
+		s.returned = false
 	}
 	if stored {
 		s.undead = true
@@ -255,7 +265,7 @@ func (s *Session) Invalidate(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.anyProof {
-		return errDetached
+		return s.refuseLocked(errDetached)
 	}
 	attrs := s.attributes()
 	err := s.destroy(ctx)

@@ -671,6 +671,10 @@ func TestUpdateRefusesWhatCannotBeRepeated(t *testing.T) {
 				if !u.Has("pending") {
 					t.Error("what is pending is not in the view")
 				}
+				u.Set("k", 2)
+				return nil
+			}))
+			if err := a.Update(ctx, func(u *beaker.Session) error {
 				for what, err := range map[string]error{
 					"Destroy": u.Destroy(ctx), "Regenerate": u.Regenerate(), "SetSubject": u.SetSubject("u"), "Persist": u.Persist(ctx),
 				} {
@@ -678,9 +682,10 @@ func TestUpdateRefusesWhatCannotBeRepeated(t *testing.T) {
 						t.Errorf("%s inside Update: %v", what, err)
 					}
 				}
-				u.Set("k", 2)
 				return nil
-			}))
+			}); !errors.Is(err, beaker.ErrInUpdate) {
+				t.Errorf("Update: %v", err)
+			}
 			kept.Set("k", 3)
 			if !errors.Is(kept.Err(), beaker.ErrCommitted) {
 				t.Errorf("a view that was kept: %v", kept.Err())

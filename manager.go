@@ -153,6 +153,13 @@ func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, ErrNoMiddleware) && !m.answering(r) { // Get has told, or we have
 		m.misused(r.Context(), Handle{}, err)
 	}
+	if rq := m.request(r.Context()); rq != nil {
+		if s := rq.loaded(); s != nil {
+			s.mu.Lock()
+			s.seen()
+			s.mu.Unlock()
+		}
+	}
 	m.answer(w, r, err)
 }
 

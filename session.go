@@ -57,6 +57,7 @@ type Session struct {
 	finished  bool // the request is over
 	hadCookie bool // the request brought a cookie of our name
 	replaced  bool // it is over for this request only: its cookie was replaced a moment ago
+	returned  bool // a method has returned err, so that the handler may have seen to it
 
 	now  Millis // when it was loaded
 	last Millis // when it was used before
@@ -209,7 +210,7 @@ func (s *Session) context() context.Context {
 
 // Err returns the first error of this request's changes: a value that does not
 // encode, a change to a session that is destroyed, ended or could not be loaded, a
-// change that came too late. Revert clears it.
+// change that came too late, a subject that is none. Revert clears it.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -256,9 +257,37 @@ func (s *Session) failLocked(name string, err error) {
 	if s.err == nil {
 		s.err = err
 	}
+	s.returned = false
 	if s.sent {
 		// The response cannot tell any more, so somebody else must.
 		s.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Detail: name, Err: err})
+	}
+}
+
+// refuse returns err, and keeps it like one of Set's, since callers forget to look: what
+// the handler then acknowledges, it has not done. Revert, Manager.Error and an answer that
+// says itself that something went wrong show that somebody looked.
+func (s *Session) refuse(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refuseLocked(err)
+}
+
+func (s *Session) refuseLocked(err error) error {
+	switch {
+	case err == nil:
+	case s.sent: // what else is changed can still be saved
+		s.observe(s.context(), Event{Name: EventLate, Handle: Handle(s.key), Err: err})
+	case s.err == nil:
+		s.err, s.returned = err, true
+	}
+	return err
+}
+
+// seen drops an error that a method has returned: the handler answers it.
+func (s *Session) seen() {
+	if s.returned {
+		s.err, s.returned = nil, false
 	}
 }
 
@@ -272,7 +301,7 @@ func (s *Session) Revert() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.p = pending{touch: s.p.touch}
-	s.err = nil
+	s.err, s.returned = nil, false
 }
 
 // NoTouch says that this request is not a use of the session, for what a page asks by
