@@ -78,7 +78,7 @@ func (s *Store) read(ctx context.Context, q *query, scan func(i int, rows *sql.R
 			if err != nil {
 				return true, err
 			}
-			n, err = scanAll(rows, scan)
+			n, err = scanAll(rows, q.one, scan)
 			return true, err
 		})
 	})
@@ -100,11 +100,17 @@ func alive(ctx context.Context, try func() (harmless bool, err error)) error {
 	}
 }
 
-func scanAll(rows *sql.Rows, scan func(i int, rows *sql.Rows) error) (n int, err error) {
-	for ; rows.Next(); n++ {
+// scanAll gives each row to scan and closes them. With one there is one at most, and it
+// is not asked whether there are more: that costs SQLite a fifth of a read, and closing
+// tells as well what went wrong.
+func scanAll(rows *sql.Rows, one bool, scan func(i int, rows *sql.Rows) error) (n int, err error) {
+	for rows.Next() {
 		if err := scan(n, rows); err != nil {
 			_ = rows.Close() // the error at hand says more
 			return 0, err
+		}
+		if n++; one {
+			break
 		}
 	}
 	err = rows.Err()

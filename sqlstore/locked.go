@@ -83,7 +83,7 @@ func (l *locked) load(ctx context.Context, conn *sql.Conn) (rec *beaker.Record, 
 	if err != nil {
 		return nil, err
 	}
-	n, err := scanAll(rows, func(_ int, rows *sql.Rows) error {
+	n, err := scanAll(rows, l.s.q.lockRow.one, func(_ int, rows *sql.Rows) error {
 		var r row
 		err := rows.Scan(&r.accessed, &r.data)
 		if err == nil {

@@ -117,7 +117,7 @@ func (m *migration) waitLock(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	// Its one column has a type that no Go type is for.
-	_, err = scanAll(rows, func(int, *sql.Rows) error { return nil })
+	_, err = scanAll(rows, false, func(int, *sql.Rows) error { return nil })
 	return err
 }
 

@@ -30,6 +30,7 @@ const setUsed = `"expires"={least}("absolute",{greatest}("accessed",?)+"idle"),"
 type query struct {
 	op   string // for errors
 	text string
+	one  bool // it answers with one row at most
 	stmt *sql.Stmt
 }
 
@@ -47,11 +48,12 @@ type queries struct {
 // defineQueries returns the statements, not yet prepared.
 func defineQueries(e *engine, o *Options) *queries {
 	q := func(op, text string) *query { return &query{op: op, text: e.sqlFor(o, text)} }
+	one := func(op, text string) *query { return &query{op: op, text: e.sqlFor(o, text), one: true} }
 	return &queries{
 		create: q("create", `INSERT INTO {sessions} ("hash","proof","version","subject","authenticated","created","accessed","idle","absolute","expires","data")`+
 			` VALUES (?,?,?,?,?,?,?,?,?,?,?) {ifNew}`),
-		load:    q("load", `SELECT {columns} FROM {sessions} WHERE "hash"=?`),
-		lockRow: q("apply", `SELECT {columns} FROM {sessions} WHERE "hash"=?{forUpdate}`),
+		load:    one("load", `SELECT {columns} FROM {sessions} WHERE "hash"=?`),
+		lockRow: one("apply", `SELECT {columns} FROM {sessions} WHERE "hash"=?{forUpdate}`),
 		delete:  q("delete", `DELETE FROM {sessions} WHERE "hash"=?`),
 
 		touch:     q("touch", `UPDATE {sessions} SET `+setUsed+ifSame),
@@ -60,20 +62,20 @@ func defineQueries(e *engine, o *Options) *queries {
 			`"version"="version"+1,"data"=?,"proof"=?,"subject"=?,"authenticated"=?,"idle"=?,"absolute"=?`+ifSame),
 
 		mark:          q("revoke: mark", `INSERT INTO {revoked} ("subject","revoked") VALUES (?,?) {mark}`),
-		marked:        q("read revocation", `SELECT "revoked" FROM {revoked} WHERE "subject"=?`),
+		marked:        one("read revocation", `SELECT "revoked" FROM {revoked} WHERE "subject"=?`),
 		deleteSubject: q("revoke: delete", `DELETE FROM {sessions} WHERE "subject"=?`),
 		deleteRange:   q("revoke: delete", `DELETE FROM {sessions} WHERE "subject"=? AND "hash">=? AND "hash"<=?`),
 
 		listAll:     q("list", `SELECT "hash",{columns} FROM {sessions} WHERE "hash">? ORDER BY "hash" LIMIT ?`),
 		listSubject: q("list", `SELECT "hash",{columns} FROM {sessions} WHERE "subject"=? AND "hash">? ORDER BY "hash" LIMIT ?`),
 
-		anyExpired: q("purge", `SELECT CASE WHEN (SELECT MIN("expires") FROM {sessions})<=? OR (SELECT MIN("revoked") FROM {revoked})<=? THEN 1 ELSE 0 END`),
+		anyExpired: one("purge", `SELECT CASE WHEN (SELECT MIN("expires") FROM {sessions})<=? OR (SELECT MIN("revoked") FROM {revoked})<=? THEN 1 ELSE 0 END`),
 		purge:      q("purge", e.purge),
 		purgeMarks: q("purge: marks", e.purgeMarks),
 
 		takeLease:   q("purge: lease", `UPDATE {meta} SET "value"=?,"owner"=? WHERE "name"='purge' AND "value"<=?`),
 		returnLease: q("purge: return lease", `UPDATE {meta} SET "value"=0,"owner"=NULL WHERE "name"='purge' AND "owner"=?`),
-		version:     q("check", `SELECT "value" FROM {meta} WHERE "name"='version'`),
+		version:     one("check", `SELECT "value" FROM {meta} WHERE "name"='version'`),
 	}
 }
 

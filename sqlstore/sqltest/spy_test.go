@@ -83,7 +83,8 @@ func (s *spy) hook(before func(string, []driver.NamedValue) error, after func(st
 	s.before, s.after = before, after
 }
 
-// hookRows sets what happens before each row is fetched, and before there are no more.
+// hookRows sets what happens before each row is fetched, and before there are no more or
+// after they were closed without asking for more.
 func (s *spy) hookRows(row func(statement string, i int) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,12 +225,24 @@ type spyRows struct {
 	statement string
 	hook      func(statement string, i int) error
 	i         int
+	ended     bool
 }
 
 func (r *spyRows) Next(dest []driver.Value) error {
-	if err := r.hook(r.statement, r.i); err != nil {
-		return err
+	err := r.hook(r.statement, r.i)
+	if err == nil {
+		r.i++
+		err = r.Rows.Next(dest)
 	}
-	r.i++
-	return r.Rows.Next(dest)
+	r.ended = err != nil
+	return err
+}
+
+func (r *spyRows) Close() error {
+	err := r.Rows.Close()
+	if !r.ended && err == nil {
+		r.ended = true
+		err = r.hook(r.statement, r.i)
+	}
+	return err
 }
