@@ -56,6 +56,10 @@ type engine struct {
 	checkConn func(context.Context, *sql.Conn) error
 	// oneWriter lets only one statement of this store write at a time.
 	oneWriter bool
+	// briefReads says that a read of one row, once sent, is over soon without a context:
+	// it waits for a disk, which no context ends, and for a lock as long as a setting
+	// says.
+	briefReads bool
 
 	begin string // starts a transaction that locks what it reads with lockRow
 	// duplicate is the error of an INSERT that met a row with the same key; empty: the
@@ -110,6 +114,7 @@ func sqliteEngine() *engine {
 		keepStatements: true,
 		checkConn:      checkSQLite,
 		oneWriter:      true,
+		briefReads:     true, // a reader in WAL mode waits for a recovery only, and that by busy_timeout
 		begin:          "BEGIN IMMEDIATE",
 		purge:          `DELETE FROM {sessions} WHERE rowid IN (SELECT rowid FROM {sessions} WHERE "expires"<=? ORDER BY "expires" LIMIT ?)`,
 		purgeMarks:     `DELETE FROM {revoked} WHERE rowid IN (SELECT rowid FROM {revoked} WHERE "revoked"<=? ORDER BY "revoked" LIMIT ?)`,

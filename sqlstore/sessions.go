@@ -43,7 +43,9 @@ func (s *Store) Create(ctx context.Context, rec *beaker.Record) error {
 	return s.checkSignIn(ctx, m.Key, m.Subject, m.AuthenticatedAt)
 }
 
-// Load implements [beaker.Store]. It takes one round trip.
+// Load implements [beaker.Store]. It takes one round trip. In SQLite it ends with ctx
+// while it waits for a connection; should it meet a lock, which readers do only while
+// another process mends the file after a crash, it waits as long as busy_timeout says.
 func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err

@@ -51,12 +51,16 @@ func TestAllocations(t *testing.T) {
 			}
 			return err
 		}
+		loadMore := 4.0
+		if e.dialect == sqlstore.SQLite {
+			loadMore = -3 // a bare statement starts two goroutines that wait for its context
+		}
 		for _, c := range []struct {
 			name       string
 			call, bare func() error
 			more       float64 // than the bare statement
 		}{
-			{"Load", load, bareLoad, 4},
+			{"Load", load, bareLoad, loadMore},
 			{"Apply", apply, bareSave, 18}, // the test's own change and its second Merge among them
 		} {
 			count := func(f func() error) float64 {
@@ -69,7 +73,7 @@ func TestAllocations(t *testing.T) {
 			bare, got := count(c.bare), count(c.call)
 			t.Logf("%s: %v allocations, a bare statement %v", c.name, got, bare)
 			if got > bare+c.more {
-				t.Errorf("%s: %v allocations, want at most %v more than the %v of a bare statement", c.name, got, c.more, bare)
+				t.Errorf("%s: %v allocations, want at most %v, as a bare statement takes %v", c.name, got, bare+c.more, bare)
 			}
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed12c5fab1/beaker"
 	"github.com/seed12c5fab1/beaker/sqlstore"
@@ -208,13 +209,16 @@ func TestDeadConnections(t *testing.T) {
 	})
 }
 
-// While all connections are busy nothing is sent, so nothing is uncertain.
+// While all connections are busy nothing is sent, so nothing is uncertain, and who waits
+// for one does so no longer than its context.
 func TestNoFreeConnectionIsNotUncertain(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
 		p := newPlace(t, e)
 		db := p.open(t)
 		s := p.storeOn(t, db)
 		calls := writes(t, s)
+		rec := created(t, s, newMeta())
+		calls["Load"] = func(ctx context.Context) error { _, err := s.Load(ctx, rec.Key()); return err }
 		db.SetMaxOpenConns(1)
 		conn, err := db.Conn(t.Context())
 		if err != nil {
@@ -234,8 +238,13 @@ func TestNoFreeConnectionIsNotUncertain(t *testing.T) {
 				}
 			}
 			cancel()
-			if err := <-done; !errors.Is(err, context.Canceled) || errors.Is(err, beaker.ErrUncertain) {
-				t.Errorf("%s: %v, want context.Canceled and not ErrUncertain", name, err)
+			select {
+			case err := <-done:
+				if !errors.Is(err, context.Canceled) || errors.Is(err, beaker.ErrUncertain) {
+					t.Errorf("%s: %v, want context.Canceled and not ErrUncertain", name, err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s goes on waiting for a connection when its context has ended", name)
 			}
 		}
 	})
