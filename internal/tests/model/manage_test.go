@@ -154,6 +154,10 @@ func (w *world) lookup(t *rapid.T) {
 	if s.SetSubject("mallory") == nil || s.Regenerate() == nil || s.Invalidate(ctx) == nil {
 		t.Fatal("a session from Lookup did what needs a cookie")
 	}
+	if err := s.Persist(ctx); err == nil {
+		t.Fatal("Persist of a Lookup does not say what was refused before")
+	}
+	s.Revert()
 	switch upTo(t, "do", 3) {
 	case 0:
 		name, value := oneOf(t, "name", names), w.fresh()

@@ -173,6 +173,7 @@ func (v *visit) step(t *rapid.T, s *beaker.Session, r *http.Request, browser, de
 		if grace > 0 && w.sealed {
 			if v.writable() == nil {
 				sameError(t, "Regenerate with a grace", s.Regenerate(beaker.Grace(grace)), errors.ErrUnsupported)
+				v.note(errors.ErrUnsupported)
 			}
 			break
 		}

@@ -179,6 +179,7 @@ func (v *visit) setSubject(subject string) error {
 		v.startOver() // somebody has clicked twice
 	}
 	if err := v.writable(); err != nil {
+		v.note(err) // nobody looks at it
 		return err
 	}
 	if was := v.subject(); was != "" && was != subject {
@@ -190,6 +191,9 @@ func (v *visit) setSubject(subject string) error {
 
 func (v *visit) regenerate(grace int64) error {
 	if err := v.writable(); err != nil {
+		if v.phase != over { // or nothing is lost
+			v.note(err)
+		}
 		return err
 	}
 	if v.phase == live && !v.grace {
