@@ -2,10 +2,13 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/redis/rueidis"
 
 	"github.com/seed12c5fab1/beaker"
 )
@@ -19,7 +22,8 @@ const batch = 256
 // hours.
 //
 // If it fails, the mark may have been made, and some of the sessions may have been
-// ended. It may be repeated.
+// ended. It may be repeated. If all that is missing are replicas (see
+// Options.WaitReplicas), all is done on the master, and counted.
 func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Millis, except ...beaker.RecordKey) (n int, err error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
@@ -36,6 +40,12 @@ func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Mil
 	msg, err := s.run(ctx, &call{
 		script: &s.markScript, key: index, args: []string{strconv.FormatInt(int64(at), 10), keepMarksMillis}, wait: true,
 	})
+	// Of what no replica has got, what matters most must not stay undone on the master too.
+	// Once it is known that they are behind, nobody waits for them again.
+	var behind error
+	if done(&msg, err) {
+		behind, err = err, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -48,26 +58,38 @@ func (s *Store) RevokeSubject(ctx context.Context, subject string, at beaker.Mil
 		return !ok || slices.Contains(except, key)
 	})
 	for some := range slices.Chunk(members, batch) {
-		ended, err := s.revoke(ctx, index, subject, some)
+		ended, late, err := s.revoke(ctx, index, subject, some, behind == nil)
 		n += ended
 		if err != nil {
 			return n, err
 		}
+		if behind == nil {
+			behind = late
+		}
 	}
-	return n, nil
+	return n, behind
 }
 
-// revoke ends those sessions that are the subject's.
-func (s *Store) revoke(ctx context.Context, index, subject string, members []string) (n int, err error) {
+// done reports whether a script was run, and replicas are all that is missing.
+func done(msg *rueidis.RedisMessage, err error) bool {
+	return errors.Is(err, beaker.ErrUncertain) && (msg.IsArray() || msg.IsInt64())
+}
+
+// revoke ends those sessions that are the subject's. Behind is the error of replicas that
+// have not got it.
+func (s *Store) revoke(ctx context.Context, index, subject string, members []string, wait bool) (n int, behind, err error) {
 	calls := make([]call, len(members))
 	for i, m := range members {
 		key, _ := memberKey(m) // the caller has looked
 		s.cache.doubt(&key)
-		calls[i] = call{script: &s.revokeScript, key: s.sessionKey(&key), args: []string{subject}, wait: true}
+		calls[i] = call{script: &s.revokeScript, key: s.sessionKey(&key), args: []string{subject}, wait: wait}
 	}
 	var gone []string
 	for i, a := range s.runAll(ctx, calls) {
 		code, aerr := int64(0), a.err
+		if done(&a.msg, aerr) {
+			behind, aerr = aerr, nil
+		}
 		if aerr == nil {
 			if code, aerr = a.msg.ToInt64(); aerr != nil {
 				aerr = s.failed(ctx, s.revokeScript.op, aerr)
@@ -89,7 +111,7 @@ func (s *Store) revoke(ctx context.Context, index, subject string, members []str
 		}
 	}
 	s.forget(ctx, index, gone...)
-	return n, err
+	return n, behind, err
 }
 
 // memberKey returns the key of the session that a member of an index is.
