@@ -42,7 +42,7 @@ func (s *Store) check(ctx context.Context) error {
 	}
 
 	// Reading and writing is the only way to learn whether one may. There is no such
-	// session, so it changes nothing.
+	// session, before or after.
 	var nobody beaker.RecordKey
 	_, _ = rand.Read(nobody[:]) // never fails
 	name := s.sessionKey(&nobody)
@@ -53,8 +53,32 @@ func (s *Store) check(ctx context.Context) error {
 	if _, err := s.run(ctx, &call{script: &s.deleteScript, key: name}); err != nil {
 		return fmt.Errorf("redisstore: %s: %w", op, err)
 	}
+	if err := s.checkRights(ctx, op, name); err != nil {
+		return err
+	}
 	s.warnOfEviction(ctx)
 	return nil
+}
+
+// checkRights tries all commands that scripts use. It sends the text of its script, as is
+// done where a node does not know one.
+func (s *Store) checkRights(ctx context.Context, op, name string) error {
+	c := call{script: &script{op: op, text: rightsText}, key: name}
+	refused, err := s.do(ctx, s.client, c.command(s.client.B(), false)).strings()
+	if err != nil {
+		return s.failedWrite(ctx, op, err)
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return s.failed(ctx, op, &rightsError{refused})
+}
+
+// rightsError is commands that the user may not use.
+type rightsError struct{ commands []string }
+
+func (e *rightsError) Error() string {
+	return "NOPERM: the user may not use " + strings.Join(e.commands, ", ")
 }
 
 // policyTimeout bounds how long a node is asked for what may well be forbidden.

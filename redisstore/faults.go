@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,10 @@ var remedies = map[string]string{
 	"DENIED":      "the server is in protected mode: give it a password or an address to bind to",
 	"WRONGTYPE":   "there is something else under the name of a session: give each application that uses this server a Prefix of its own",
 }
+
+// scriptRights matches what Redis says, without a word of its own, of a command in a
+// script that the user may not use. What came before it in the script was performed.
+var scriptRights = regexp.MustCompile("^(The user executing the script can't run this command|ACL failure in script)")
 
 // codeOf returns the word that an answer of Redis begins with; "" if err is not one.
 func codeOf(err error) string {
@@ -183,6 +188,8 @@ func remedyOf(err error) string {
 	switch remedy := remedies[codeOf(err)]; {
 	case remedy != "":
 		return remedy
+	case errors.As(err, new(*rightsError)), codeOf(err) != "" && scriptRights.MatchString(err.Error()):
+		return remedies["NOPERM"]
 	case unreachable(err):
 		return "check that the server runs, and that the address is its own"
 	case errors.Is(err, rueidis.ErrNoSlot):

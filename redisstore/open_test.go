@@ -358,3 +358,48 @@ func TestCloseEndsWatch(t *testing.T) {
 		}
 	}
 }
+
+// Any right that is missing is told at the start, by the name of the command: in the middle
+// of a script it would leave a key that never ends, or a session that cannot be read.
+func TestRightsThatAreMissingAreNamedAtTheStart(t *testing.T) {
+	node := ownServer(t)
+	for _, command := range []string{
+		"time", "exists", "hset", "pexpire", "pttl", "hgetall", "hget", "hmget", "hstrlen", "hexists", "hkeys", "hdel", "del",
+		"zadd", "zscore", "zrange", "zrangebyscore", "zrevrangebyscore", "zrem", "zremrangebyscore", "eval", "evalsha",
+	} {
+		if _, err := node.Do(t.Context(), "ACL", "SETUSER", "u", "reset", "on", ">"+secret, "~*", "&*", "+@all", "-"+command); err != nil {
+			t.Fatal(err)
+		}
+		s, err := redisstore.Open(t.Context(), "redis://u:"+secret+"@"+node.Addr, nil)
+		if err == nil {
+			t.Errorf("without %s: no error", command)
+			_ = s.Close()
+			continue
+		}
+		if !strings.Contains(err.Error(), "docs/redisstore.md has the ACL") {
+			t.Errorf("without %s: %v, want what to do", command, err)
+		}
+		if named := strings.ToLower(err.Error()); command != "del" && !strings.Contains(named, command) {
+			t.Errorf("without %s: %v, want its name", command, err)
+		}
+	}
+	if keys, err := node.Do(t.Context(), "KEYS", "*"); err != nil || len(keys.([]any)) > 0 {
+		t.Errorf("keys are left: %v, %v", keys, err)
+	}
+
+	// A right that is taken away later is at least known for what it is.
+	if _, err := node.Do(t.Context(), "ACL", "SETUSER", "u", "reset", "on", ">"+secret, "~*", "&*", "+@all"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := redisstore.Open(t.Context(), "redis://u:"+secret+"@"+node.Addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := node.Do(t.Context(), "ACL", "SETUSER", "u", "-hset"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context(), newRecord(t, newMeta())); err == nil || !strings.Contains(err.Error(), "docs/redisstore.md has the ACL") {
+		t.Errorf("Create: %v, want what to do", err)
+	}
+}

@@ -28,6 +28,8 @@ var (
 	indexText string
 	//go:embed lua/mark.lua
 	markText string
+	//go:embed lua/rights.lua
+	rightsText string
 )
 
 // script is a script by its text and by the name that Redis gives to it, which is its
