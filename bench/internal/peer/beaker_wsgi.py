@@ -8,6 +8,7 @@ answer a line of JSON: prepare SCENARIO N, run N, verify N.
 """
 
 import json
+import logging
 import sys
 import time
 
@@ -192,6 +193,9 @@ def call(app):
 def serve(app):
     from waitress.server import create_server
 
+    # A queue is what more connections than threads make: a warning for each request that
+    # waits says nothing that the figures do not.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(app, host="127.0.0.1", port=0, threads=4)
     print(server.effective_port, flush=True)
     server.run()
