@@ -65,23 +65,60 @@ func Example() {
 	// visit 2
 }
 
-// A client that the application has already, here for a cluster. A logout is
-// acknowledged when a replica has it.
-func ExampleNew() { //nolint:testableexamples // it needs a cluster
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress:      []string{"redis-1:6379", "redis-2:6379", "redis-3:6379"},
-		ConnWriteTimeout: 3 * time.Second,
-		DialCtxFn:        redisstore.DialTCP,
-	})
+// A client that the application has already. For a cluster InitAddress names some of its
+// nodes; with Options.WaitReplicas a logout is acknowledged when a replica has it.
+func ExampleNew() {
+	ctx := context.Background()
+	url, err := exampleURL() // redis://USER:PASSWORD@HOST:PORT, from the environment, say
+	if err != nil {
+		log.Fatal(err)
+	}
+	option, err := rueidis.ParseURL(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	option.ConnWriteTimeout = 3 * time.Second
+	option.DialCtxFn = redisstore.DialTCP
+	client, err := rueidis.NewClient(option)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	store, err := redisstore.New(ctx, client, &redisstore.Options{Prefix: "shop:", WaitReplicas: 1})
+
+	store, err := redisstore.New(ctx, client, &redisstore.Options{Prefix: "shop:"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = store // beaker.Config{Store: store, ...}
+	defer store.Close()
+	secrets, err := beaker.ParseSecrets(beaker.NewSecret()) // SecretsFromFile, in earnest
+	if err != nil {
+		log.Fatal(err)
+	}
+	sessions, err := beaker.New(beaker.Config{Store: store, Secrets: secrets})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+
+	put := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := sessions.Get(r.Context())
+		if err != nil {
+			sessions.Error(w, r, err)
+			return
+		}
+		s.Set("cart", "book")
+	})
+	browser := sessiontest.NewBrowser(sessions.Wrap(put), "https://example.com")
+	fmt.Println(browser.Get("/").Status)
+
+	keys, err := client.Do(ctx, client.B().Keys().Pattern("*").Build()).AsStrSlice()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, key := range keys {
+		fmt.Println(key[:len("shop:")], len(key)-len("shop:"), "digits")
+	}
+	// Output:
+	// 200
+	// shop: 64 digits
 }
