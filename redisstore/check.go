@@ -14,9 +14,29 @@ import (
 	"github.com/seed12c5fab1/beaker"
 )
 
+// checkTimeout is longer than a silent connection lasts, unless ConnWriteTimeout is very
+// long.
+const checkTimeout = time.Minute
+
+// checkWithin is check until ctx ends, with a deadline in any case: a context that may
+// end, but not at a time that is known, makes rueidis start two goroutines for the
+// connection, which all later commands then go through, one at a time or not.
+func (s *Store) checkWithin(ctx context.Context) error {
+	err, ended := within(ctx, &s.limits, true, func() error {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		return s.check(ctx)
+	})
+	if ended != nil {
+		return s.failed(ctx, opCheck, ended)
+	}
+	return err
+}
+
+const opCheck = "check at start"
+
 // check finds what would make every request fail, and learns the names of the scripts.
 func (s *Store) check(ctx context.Context) error {
-	const op = "check at start"
 	scripts := []struct {
 		*script
 		op, text string
@@ -36,7 +56,7 @@ func (s *Store) check(ctx context.Context) error {
 	for i, resp := range s.client.DoMulti(ctx, cmds...) {
 		sha, err := resp.ToString()
 		if err != nil {
-			return s.failed(ctx, op, err)
+			return s.failed(ctx, opCheck, err)
 		}
 		*scripts[i].script = script{scripts[i].op, scripts[i].text, sha}
 	}
@@ -47,13 +67,13 @@ func (s *Store) check(ctx context.Context) error {
 	_, _ = rand.Read(nobody[:]) // never fails
 	name := s.sessionKey(&nobody)
 	if err := s.client.Do(ctx, s.client.B().Hgetall().Key(name).Build()).Error(); err != nil {
-		return s.failed(ctx, op, err)
+		return s.failed(ctx, opCheck, err)
 	}
 	// A sign-out at once is a touch, a rotation and a deletion of what is not there.
 	if _, err := s.run(ctx, &call{script: &s.deleteScript, key: name}); err != nil {
-		return fmt.Errorf("redisstore: %s: %w", op, err)
+		return fmt.Errorf("redisstore: %s: %w", opCheck, err)
 	}
-	if err := s.checkRights(ctx, op, name); err != nil {
+	if err := s.checkRights(ctx, name); err != nil {
 		return err
 	}
 	s.warnOfEviction(ctx)
@@ -62,16 +82,16 @@ func (s *Store) check(ctx context.Context) error {
 
 // checkRights tries all commands that scripts use. It sends the text of its script, as is
 // done where a node does not know one.
-func (s *Store) checkRights(ctx context.Context, op, name string) error {
-	c := call{script: &script{op: op, text: rightsText}, key: name}
+func (s *Store) checkRights(ctx context.Context, name string) error {
+	c := call{script: &script{op: opCheck, text: rightsText}, key: name}
 	refused, err := s.do(ctx, s.client, c.command(s.client.B(), false)).strings()
 	if err != nil {
-		return s.failedWrite(ctx, op, err)
+		return s.failedWrite(ctx, opCheck, err)
 	}
 	if len(refused) == 0 {
 		return nil
 	}
-	return s.failed(ctx, op, &rightsError{refused})
+	return s.failed(ctx, opCheck, &rightsError{refused})
 }
 
 // rightsError is commands that the user may not use.

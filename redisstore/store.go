@@ -116,7 +116,7 @@ func New(ctx context.Context, client rueidis.Client, opts *Options) (*Store, err
 	if s.probe, err = newProbe(); err != nil {
 		return nil, err
 	}
-	if err := s.check(ctx); err != nil {
+	if err := s.checkWithin(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
