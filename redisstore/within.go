@@ -40,11 +40,24 @@ func (l *limits) trust(running int64) bool {
 	return running <= trusted && (until == 0 || time.Now().UnixMilli() >= until) //nolint:forbidigo // the same
 }
 
+// enter counts a call in, and reports whether it can be trusted to end. alone is for
+// calls that make a connection, which are never trusted.
+func (l *limits) enter(ctx context.Context, alone bool) bool {
+	running := l.running.Add(1)
+	return !alone && l.trust(running) || ctx.Done() == nil
+}
+
+// left is what a trusted call does when it has ended.
+func (l *limits) left(ctx context.Context, err error) {
+	if err != nil && ctx.Err() != nil {
+		l.doubt()
+	}
+}
+
 // within makes a call, and returns an error if the context ends before it. The call may
-// then still be under way: it must not touch what the caller uses. alone is for calls
-// that make a connection, which are never trusted.
+// then still be under way: it must not touch what the caller uses.
 func within[T any](ctx context.Context, l *limits, alone bool, call func() T) (out T, err error) {
-	if running := l.running.Add(1); !alone && l.trust(running) || ctx.Done() == nil {
+	if l.enter(ctx, alone) {
 		defer l.running.Add(-1)
 		out = call()
 		if ctx.Err() != nil {
@@ -52,6 +65,11 @@ func within[T any](ctx context.Context, l *limits, alone bool, call func() T) (o
 		}
 		return out, nil
 	}
+	return apart(ctx, l, call)
+}
+
+// apart is within for a call that was counted in and is not trusted.
+func apart[T any](ctx context.Context, l *limits, call func() T) (out T, err error) {
 	done := make(chan T, 1)
 	go func() {
 		defer l.running.Add(-1)
@@ -97,9 +115,16 @@ func (a answer) number() (int64, error) {
 	return a.msg.ToInt64()
 }
 
-// do sends a command.
+// do sends a command. Like doCached, it is within without a closure where there is none
+// to be left behind, which is nearly always.
 func (s *Store) do(ctx context.Context, to rueidis.Client, cmd rueidis.Completed) answer {
-	a, err := within(ctx, &s.limits, false, func() answer { return answerOf(to.Do(ctx, cmd)) })
+	if s.limits.enter(ctx, false) {
+		defer s.limits.running.Add(-1)
+		a := answerOf(to.Do(ctx, cmd))
+		s.limits.left(ctx, a.err)
+		return a
+	}
+	a, err := apart(ctx, &s.limits, func() answer { return answerOf(to.Do(ctx, cmd)) })
 	if err != nil {
 		return answer{err: err}
 	}
@@ -108,7 +133,13 @@ func (s *Store) do(ctx context.Context, to rueidis.Client, cmd rueidis.Completed
 
 // doCached is do for a read that may be answered from memory.
 func (s *Store) doCached(ctx context.Context, cmd rueidis.Cacheable, ttl time.Duration) answer {
-	a, err := within(ctx, &s.limits, false, func() answer { return answerOf(s.client.DoCache(ctx, cmd, ttl)) })
+	if s.limits.enter(ctx, false) {
+		defer s.limits.running.Add(-1)
+		a := answerOf(s.client.DoCache(ctx, cmd, ttl))
+		s.limits.left(ctx, a.err)
+		return a
+	}
+	a, err := apart(ctx, &s.limits, func() answer { return answerOf(s.client.DoCache(ctx, cmd, ttl)) })
 	if err != nil {
 		return answer{err: err}
 	}
