@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ import (
 //
 // A nil *cache is one that is off.
 type cache struct {
-	ttl time.Duration
+	ttl  time.Duration
+	pins bool // see reuses
 
 	mu     sync.Mutex
 	floors map[beaker.RecordKey]floor
@@ -38,7 +40,15 @@ type cache struct {
 type decoded struct {
 	msg rueidis.RedisMessage
 	rec *beaker.Record
+	// read is the command whose answer it is, which rueidis finds the copy by; see
+	// cache.pins. Making it takes as long as the rest of such a read: the key's name in
+	// hexadecimal, and the slot of a cluster that this is in, which rueidis works out also
+	// where there is no cluster.
+	read rueidis.Cacheable
 }
+
+// readSize is about what a command to read takes: its two words and the key's name.
+const readSize = 160
 
 // mostDecoded bounds what young takes, and so does old: it keeps copies that rueidis has
 // dropped.
@@ -60,8 +70,20 @@ const (
 	late = 30 * time.Second
 )
 
-func newCache(ttl time.Duration) *cache {
-	return &cache{ttl: ttl, floors: map[beaker.RecordKey]floor{}, young: map[beaker.RecordKey]decoded{}}
+// reuses reports whether a client is known to leave pinned commands alone, so that they
+// can be sent again. Not all do: one with Standalone.EnableRedirect hands them to whoever
+// makes the next command, and that may be for another session. Its Mode is that of
+// those that do, and so there is only the name of its type to tell it by.
+func reuses(client rueidis.Client) bool {
+	switch fmt.Sprintf("%T", client) {
+	case "*rueidis.singleClient", "*rueidis.sentinelClient", "*rueidis.clusterClient":
+		return true
+	}
+	return false
+}
+
+func newCache(ttl time.Duration, pins bool) *cache {
+	return &cache{ttl: ttl, pins: pins, floors: map[beaker.RecordKey]floor{}, young: map[beaker.RecordKey]decoded{}}
 }
 
 // wrote notes that the session has, or had, this version and time of use. Floors only
@@ -116,7 +138,7 @@ func (c *cache) keep(key *beaker.RecordKey, d decoded) {
 		c.age()
 	}
 	c.young[*key] = d
-	c.size += 3*d.rec.Size() + 128*d.rec.Len() // the copy has two messages for each value
+	c.size += 3*d.rec.Size() + 128*d.rec.Len() + readSize // the copy has two messages for each value
 }
 
 // age forgets what was not used since the last time.
@@ -129,13 +151,21 @@ func (c *cache) get(key *beaker.RecordKey) floor {
 	return c.before[*key]
 }
 
-func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name string) (*beaker.Record, error) {
+// cachedRead is the command that reads a session by way of the client's cache. With a
+// static TTL a miss takes two commands instead of five. It ignores the key's own TTL,
+// which only removes garbage: beaker checks deadlines.
+func (s *Store) cachedRead(key *beaker.RecordKey) rueidis.Cacheable {
+	return s.client.B().Hgetall().Key(s.sessionKey(key)).Cache().ToStaticTTL()
+}
+
+func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey) (*beaker.Record, error) {
 	f, last := s.cache.find(key)
 	if f.version != never {
-		// With a static TTL a miss takes two commands instead of five. It ignores the
-		// key's own TTL, which only removes garbage: beaker checks deadlines.
-		cmd := s.client.B().Hgetall().Key(name).Cache().ToStaticTTL()
-		a := s.doCached(ctx, cmd, s.cache.ttl)
+		read := last.read
+		if last.rec == nil || !s.cache.pins {
+			read = s.cachedRead(key)
+		}
+		a := s.doCached(ctx, read, s.cache.ttl)
 		err := a.err
 		var answer *rueidis.RedisError
 		switch {
@@ -143,7 +173,7 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name stri
 			rec := last.rec
 			if a.msg != last.msg || rec == nil {
 				if rec, err = recordOf(key, &a.msg); err == nil && a.msg.IsCacheHit() {
-					s.cache.remember(key, decoded{a.msg, rec})
+					s.remember(key, a.msg, rec)
 				}
 			}
 			if f == (floor{}) || rec != nil && rec.Version() >= f.version && rec.Touched() >= f.touched {
@@ -155,7 +185,7 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name stri
 		// A copy from before a change, or a connection that broke: rueidis repeats plain
 		// reads only.
 	}
-	rec, err := s.load(ctx, key, name)
+	rec, err := s.load(ctx, key)
 	switch {
 	case err == nil:
 		s.cache.wrote(key, rec.Version(), rec.Touched()) // nor must the next read be older than this one
@@ -163,4 +193,12 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey, name stri
 		s.cache.doubt(key)
 	}
 	return rec, err
+}
+
+func (s *Store) remember(key *beaker.RecordKey, msg rueidis.RedisMessage, rec *beaker.Record) {
+	d := decoded{msg: msg, rec: rec}
+	if s.cache.pins {
+		d.read = s.cachedRead(key).Pin()
+	}
+	s.cache.remember(key, d)
 }

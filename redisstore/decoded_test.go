@@ -30,7 +30,7 @@ func numberedKey(n int) *beaker.RecordKey {
 
 // Any number of sessions, and the one that is used all the time stays.
 func TestDecodedCopiesAreBounded(t *testing.T) {
-	c := newCache(time.Minute)
+	c := newCache(time.Minute, false)
 	d := decodedRecord(t, 10_000)
 	each := 3 * d.rec.Size()
 	used := numberedKey(0)
@@ -51,7 +51,7 @@ func TestDecodedCopiesAreBounded(t *testing.T) {
 
 // What a session held is not kept when it has changed, or is gone.
 func TestAWriteForgetsWhatWasDecoded(t *testing.T) {
-	c := newCache(time.Minute)
+	c := newCache(time.Minute, false)
 	d := decodedRecord(t, 10)
 	key, other := numberedKey(1), numberedKey(2)
 	for _, aged := range []bool{false, true} {
@@ -69,3 +69,6 @@ func TestAWriteForgetsWhatWasDecoded(t *testing.T) {
 		}
 	}
 }
+
+// Reuses is for a test that has servers.
+var Reuses = reuses

@@ -158,3 +158,28 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// Commands are kept for the next read only with clients that leave them alone. The one
+// that does not has the type of one that reads from replicas.
+func TestWhichClientsLeaveCommandsAlone(t *testing.T) {
+	p := newPlace(t)
+	for _, c := range []struct {
+		what string
+		edit func(o *rueidis.ClientOption)
+		want bool
+	}{
+		{"one server", func(*rueidis.ClientOption) {}, true},
+		{"with replicas", func(o *rueidis.ClientOption) {
+			o.SendToReplicas = func(rueidis.Completed) bool { return false }
+			o.Standalone.ReplicaAddress = o.InitAddress
+		}, false},
+	} {
+		if client := p.client(t, c.edit); redisstore.Reuses(client) != c.want {
+			t.Errorf("%s: Reuses(%T) is not %v", c.what, client, c.want)
+		}
+	}
+	type wrapped struct{ rueidis.Client }
+	if redisstore.Reuses(wrapped{p.client(t)}) {
+		t.Error("a client that nobody knows is relied on")
+	}
+}

@@ -64,15 +64,14 @@ func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record,
 		return nil, err
 	}
 	defer s.mu.RUnlock()
-	name := s.sessionKey(&key)
 	if s.cache != nil {
-		return s.loadCached(ctx, &key, name)
+		return s.loadCached(ctx, &key)
 	}
-	return s.load(ctx, &key, name)
+	return s.load(ctx, &key)
 }
 
-func (s *Store) load(ctx context.Context, key *beaker.RecordKey, name string) (*beaker.Record, error) {
-	a := s.do(ctx, s.client, s.client.B().Hgetall().Key(name).Build())
+func (s *Store) load(ctx context.Context, key *beaker.RecordKey) (*beaker.Record, error) {
+	a := s.do(ctx, s.client, s.client.B().Hgetall().Key(s.sessionKey(key)).Build())
 	if a.err != nil {
 		return nil, s.failed(ctx, "load", a.err)
 	}

@@ -111,7 +111,7 @@ func New(ctx context.Context, client rueidis.Client, opts *Options) (*Store, err
 	}
 	s := &Store{client: client, o: o, done: make(chan struct{})}
 	if o.Cache {
-		s.cache = newCache(o.CacheTTL)
+		s.cache = newCache(o.CacheTTL, reuses(client))
 	}
 	if s.probe, err = newProbe(); err != nil {
 		return nil, err
