@@ -21,8 +21,7 @@ local key = KEYS[1]
 local clock, want, touch, data, maxBytes, maxValues, clear, options, removed =
   string.match(ARGV[1], '^(%d+) (%d+) (%d+) (%d) (%d+) (%d+) (%d) (%d+) (%d+)$')
 local now, proof = tonumber(clock), ARGV[2]
-touch, removed = tonumber(touch), tonumber(removed)
-data, clear = data == '1', clear == '1'
+data, clear, removed = data == '1', clear == '1', tonumber(removed)
 
 local h
 if data then h = redis.call('HMGET', key, 'm', 'p', 'n') else h = redis.call('HMGET', key, 'm', 'p') end
@@ -31,14 +30,16 @@ if not meta then
   if redis.call('EXISTS', key) == 0 then return 0 end
   return {-1}
 end
-local version, created, touched, idle, abs = string.match(meta, '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
+local version, created, touchedText, idleText, absText = string.match(meta, '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
 if not version or #p ~= 32 and #p ~= 64 then
   local format = tonumber(string.match(meta, '^(%d+) ') or '')
   if format and format > 1 then return {-2} end
   return {-1}
 end
-touched, idle, abs = tonumber(touched), tonumber(idle), tonumber(abs)
-if math.max(touched, abs) > 2251799813685248 or idle == 0 or idle > 9223372036854 then return {-1} end
+-- What was text and stays as it was is not made to text again: that is what a script
+-- takes longest for.
+local touched, idle, abs = tonumber(touchedText), tonumber(idleText), tonumber(absText)
+if touched > 2251799813685248 or abs > 2251799813685248 or idle == 0 or idle > 9223372036854 then return {-1} end
 
 -- The caller's clock decides, and never a TTL: it may be behind or ahead.
 if now >= touched + idle or now >= abs then return 0 end
@@ -69,11 +70,14 @@ end
 if want ~= '0' and want ~= version then return {-3, tonumber(version)} end
 
 local function ttl()
-  return string.format('%.0f', math.max(math.min(touched + idle, abs) - now, 0) + 60000)
+  return string.format('%d', math.max(math.min(touched + idle, abs) - now, 0) + 60000)
+end
+local function described()
+  return '1 ' .. version .. ' ' .. created .. ' ' .. touchedText .. ' ' .. idleText .. ' ' .. absText
 end
 
-if touch > touched then
-  touched = touch
+if tonumber(touch) > touched then
+  touched, touchedText = tonumber(touch), touch
 elseif not data then
   return tonumber(version)
 end
@@ -81,7 +85,7 @@ if not data then
   -- It takes no more room than before. PEXPIRE is allowed where memory is full, and
   -- after it so is everything.
   redis.call('PEXPIRE', key, ttl())
-  redis.call('HSET', key, 'm', string.format('1 %s %s %.0f %.0f %.0f', version, created, touched, idle, abs))
+  redis.call('HSET', key, 'm', described())
   return tonumber(version)
 end
 
@@ -95,11 +99,12 @@ if option.x then
   if deadline > abs and not option.s and subject ~= '' and option.k ~= subject then
     return {-5, subject}
   end
-  abs = deadline
+  abs, absText = deadline, option.x
 end
-if option.i then idle = tonumber(option.i) end
-version = string.format('%.0f', tonumber(version) + 1)
-local fields = {'m', string.format('1 %s %s %.0f %.0f %.0f', version, created, touched, idle, abs)}
+if option.i then idle, idleText = tonumber(option.i), option.i end
+local number = tonumber(version) + 1
+version = string.format('%d', number)
+local fields = {'m', described()}
 
 if clear or remove <= #ARGV then
   local values, bytes = string.match(h[3] or '', '^(%d+) (%d+)$')
@@ -135,7 +140,7 @@ if clear or remove <= #ARGV then
       return {-4, total, values}
     end
   end
-  fields[3], fields[4] = 'n', string.format('%.0f %.0f', values, bytes)
+  fields[3], fields[4] = 'n', string.format('%d %d', values, bytes)
 end
 local function put(field, value)
   fields[#fields + 1] = field
@@ -171,5 +176,5 @@ if option.s and string.match(option.s, '^%d+ (.*)$') ~= subject then
   -- Who watches sees that it is another's now; who may not publish may do this.
   redis.pcall('PUBLISH', string.sub(key, 1, -65) .. 'ended', string.sub(key, -64))
 end
-if signedIn then return {1, tonumber(version), abs} end
-return tonumber(version)
+if signedIn then return {1, number, abs} end
+return number
