@@ -44,12 +44,19 @@ func OpenRedis(address string, trips *wire.Counter, cached bool) (rueidis.Client
 
 const cacheFor = time.Minute
 
+// alone is a request's context for rueidis. One that may end, but has no deadline, makes
+// rueidis start two goroutines for the connection, and from then on every command goes by
+// way of one that writes and one that reads; otherwise that begins when two commands
+// meet, which these scenarios, one request at a time, never do. The library's contexts
+// have deadlines, and a floor is no floor if it takes the longer way.
+func alone(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 func (t *keys) get(ctx context.Context, id string) (string, error) {
 	var res rueidis.RedisResult
 	if t.cached {
 		res = t.client.DoCache(ctx, t.client.B().Get().Key(t.prefix+id).Cache(), cacheFor)
 	} else {
-		res = t.client.Do(ctx, t.client.B().Get().Key(t.prefix+id).Build())
+		res = t.client.Do(alone(ctx), t.client.B().Get().Key(t.prefix+id).Build())
 	}
 	rec, err := res.ToString()
 	if rueidis.IsRedisNil(err) {
@@ -59,15 +66,15 @@ func (t *keys) get(ctx context.Context, id string) (string, error) {
 }
 
 func (t *keys) create(ctx context.Context, id, rec string) error {
-	return t.client.Do(ctx, t.client.B().Set().Key(t.prefix+id).Value(rec).Ex(lifetime).Build()).Error()
+	return t.client.Do(alone(ctx), t.client.B().Set().Key(t.prefix+id).Value(rec).Ex(lifetime).Build()).Error()
 }
 
 func (t *keys) replace(ctx context.Context, id, _, rec string) error {
-	return t.client.Do(ctx, t.client.B().Set().Key(t.prefix+id).Value(rec).Keepttl().Build()).Error()
+	return t.client.Do(alone(ctx), t.client.B().Set().Key(t.prefix+id).Value(rec).Keepttl().Build()).Error()
 }
 
 func (t *keys) rename(ctx context.Context, old, id, rec string) error {
-	for _, res := range t.client.DoMulti(ctx,
+	for _, res := range t.client.DoMulti(alone(ctx),
 		t.client.B().Set().Key(t.prefix+id).Value(rec).Ex(lifetime).Build(),
 		t.client.B().Del().Key(t.prefix+old).Build()) {
 		if err := res.Error(); err != nil {

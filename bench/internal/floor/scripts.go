@@ -81,7 +81,7 @@ func Scripts(address, prefix string, c Commands) (*contest.Site, error) {
 }
 
 func (t *scripts) get(ctx context.Context, id string) (map[string]string, error) {
-	return t.client.Do(ctx, t.client.B().Hgetall().Key(t.prefix+id).Build()).AsStrMap()
+	return t.client.Do(alone(ctx), t.client.B().Hgetall().Key(t.prefix+id).Build()).AsStrMap()
 }
 
 func (t *scripts) increment(ctx context.Context, id string) error {
@@ -104,5 +104,5 @@ func (t *scripts) increment(ctx context.Context, id string) error {
 
 // run runs a command on a session's key.
 func (t *scripts) run(ctx context.Context, args []string, id string) rueidis.RedisResult {
-	return t.client.Do(ctx, t.client.B().Evalsha().Sha1(args[1]).Numkeys(1).Key(t.prefix+id).Arg(args[evalKey+1:]...).Build())
+	return t.client.Do(alone(ctx), t.client.B().Evalsha().Sha1(args[1]).Numkeys(1).Key(t.prefix+id).Arg(args[evalKey+1:]...).Build())
 }
