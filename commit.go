@@ -127,6 +127,10 @@ func (rq *request) finish() {
 			s.observe((*ownContext)(rq), Event{Name: EventLate, Handle: Handle(s.key), Err: err})
 		}
 	}
+	if s.undead && rq.failed == nil {
+		// A logout after the headers that has failed. If it does again, an event tells.
+		_ = s.destroy((*ownContext)(rq))
+	}
 	s.finished = true
 }
 

@@ -143,6 +143,32 @@ func TestEveryMethodThatReturnsAnErrorMayBeForgotten(t *testing.T) {
 	}
 }
 
+// A logout after the headers, in a stream: no answer can tell that it failed, so it is
+// tried once more.
+func TestALogoutAfterTheHeadersIsTriedOnceMore(t *testing.T) {
+	for _, method := range []string{"Destroy", "Invalidate"} {
+		for desc, left := range map[string]bool{"the store is back": false, "the store is still down": true} {
+			t.Run(method+", "+desc, func(t *testing.T) {
+				a, b := newApp(t, stores["memory"](t)), newBrowser(t)
+				signIn(t, a, b)
+				status := a.forgets(b, func(w http.ResponseWriter, r *http.Request, s *beaker.Session) {
+					_, _ = io.WriteString(w, "welcome")
+					a.store.breaks(func(string) error { return errors.New("down") })
+					forgetful[method](r.Context(), s)
+					if !left {
+						a.store.breaks(nil)
+					}
+				})
+				a.expect(status, outcome{200, beaker.EventStoreError})
+				a.store.breaks(nil)
+				if subject, _, _ := subjectOf(a, b); (subject != "") != left {
+					t.Errorf("signed in as %q", subject)
+				}
+			})
+		}
+	}
+}
+
 // Inside Update it is Update that says so, and saves nothing.
 func TestWhatUpdateRefusesMayBeForgotten(t *testing.T) {
 	for method, forget := range forgetful {

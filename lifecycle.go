@@ -199,7 +199,8 @@ func (s *Session) lifecycle(f func() error) error {
 //
 // After an error the session may still be alive. The end of the request tries once
 // more, and the response is an error page if that fails too: a logout that did not
-// happen never looks like one that did. It goes on when the client disconnects.
+// happen never looks like one that did. After the headers no response can tell, but
+// [EventStoreError] does. It goes on when the client disconnects.
 //
 // A sealed session without a Revoker ends in this browser only, and the error is then
 // [ErrNotRevocable].
