@@ -158,11 +158,13 @@ func ended(ctx context.Context) error {
 }
 
 // describe returns the text of err if it is known to hold no secret. What Redis says
-// holds none, nor do network errors. What is left are mostly complaints about the
-// client's options, and they may quote them.
+// holds none, but for the words of a command that it does not know: of AUTH, say, where
+// something else than Redis answers. Network errors hold none. What is left are mostly
+// complaints about the client's options, and they may quote them.
 func describe(err error) string {
 	text := err.Error()
 	if codeOf(err) != "" {
+		text, _, _ = strings.Cut(text, ", with args beginning with")
 		return text
 	}
 	lower := strings.ToLower(text)

@@ -67,6 +67,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := ownServer(t, "--rename-command", "EVALSHA", "")
+	old := ownServer(t, "--rename-command", "AUTH", "") // it quotes what it does not know
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +100,20 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"redis://u:geheim@127.0.0.1:1/geheim", redisstore.Options{}, "redis://USER:PASSWORD@HOST"},
 		{"redis://u:geheim@127.0.0.1:port", redisstore.Options{}, "redis://USER:PASSWORD@HOST"},
 		{"redis://127.0.0.1:1?password=geheim", redisstore.Options{}, "parameter"},
+		{"redis://127.0.0.1:1?db=1&db=2", redisstore.Options{}, "parameter db"},
+		{"redis://127.0.0.1:1/1?db=2", redisstore.Options{}, "parameter db"},
+		{"redis://127.0.0.1:1?protocol=geheim", redisstore.Options{}, "parameter protocol"},
+		{"redis://127.0.0.1:1?client_cache=off", redisstore.Options{}, "parameter client_cache"},
+		{"redis://127.0.0.1:1?max_retries=5", redisstore.Options{}, "parameter max_retries"},
+		{"redis://127.0.0.1:1?write_timeout=-1s", redisstore.Options{}, "parameter write_timeout"},
+		{"redis://127.0.0.1:1?dial_timeout=3", redisstore.Options{}, "parameter dial_timeout"},
+		{"redis://127.0.0.1:1?skip_verify=true", redisstore.Options{}, "parameter skip_verify"},
+		{"redis://127.0.0.1:1?sentinel_password=geheim", redisstore.Options{}, "parameter sentinel_password"},
+		{"redis://127.0.0.1:1?addr=u:geheim@h:1", redisstore.Options{}, "parameter addr"},
+		{"redis://127.0.0.1:1?addr=", redisstore.Options{}, "parameter addr"},
+		{"redis://127.0.0.1:1?addr=::2", redisstore.Options{}, "parameter addr"},
+		{"redis://127.0.0.1:1?addr=redis://h", redisstore.Options{}, "parameter addr"},
+		{"unix:///no/such/socket?addr=h", redisstore.Options{}, "parameter addr"},
 		{"redis://u:geheim@127.0.0.1:1?db=geheim", redisstore.Options{}, "redis://USER:PASSWORD@HOST"},
 		{"redis://u:geheim@" + nobody, redisstore.Options{}, "check that the server runs"},
 		{"redis://u:geheim@no-such-host.invalid", redisstore.Options{}, "check that the server runs"},
@@ -108,7 +123,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"redis://" + node.Addr, redisstore.Options{}, "the server wants a password"},
 		{"redis://:geheim@" + node.Addr, redisstore.Options{}, "does not take this user name and password"},
 		{"redis://:another@" + node.Addr + "/99", redisstore.Options{}, "DB index is out of range"},
-		{"redis://" + open.Addr, redisstore.Options{}, "unknown command"},
+		{"redis://" + open.Addr, redisstore.Options{}, "unknown command 'EVALSHA'"},
+		{"redis://u:geheim@" + old.Addr + "?protocol=2", redisstore.Options{}, "unknown command 'AUTH'"},
 		{"redis://127.0.0.1:1", redisstore.Options{Prefix: "a b"}, "Options.Prefix"},
 		{"redis://127.0.0.1:1?protocol=2", redisstore.Options{Cache: true}, "protocol=2"},
 		{"redis://127.0.0.1:1?client_cache=0", redisstore.Options{Cache: true}, "client_cache=0"},
