@@ -1,9 +1,12 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,11 +29,13 @@ import (
 // away. With master_set all addresses are those of sentinels, who say where the master
 // is; USER and PASSWORD are the master's, and sentinel_username and sentinel_password
 // are parameters. The port is 6379 if there is none, also that of a sentinel. In
-// passwords, all but letters and digits is written as %XX.
+// passwords, all but letters and digits is written as %XX. Over TLS a server's certificate
+// must be for the name by which it is asked, or for HOST if that is an address only.
 //
 // More parameters are those of rueidis.ParseURL: dial_timeout, write_timeout (the
 // client's ConnWriteTimeout; 3s here if it is not given), client_name, client_cache,
-// protocol, max_retries, skip_verify.
+// protocol, max_retries, skip_verify. What is not known is an error, and so is a value
+// that is not.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	// Before the server is asked, as that may take long.
 	o, err := checkOptions(opts)
@@ -85,10 +90,8 @@ func clientOption(text string) (rueidis.ClientOption, error) {
 	if err != nil {
 		return none, errURL
 	}
-	for name := range q {
-		if !slices.Contains(parameters, name) {
-			return none, fmt.Errorf("redisstore: the URL has a parameter that is not known: use %s", strings.Join(parameters, ", "))
-		}
+	if err := checkParameters(u, q); err != nil {
+		return none, err
 	}
 	co, err := rueidis.ParseURL(text)
 	if err != nil {
@@ -97,14 +100,90 @@ func clientOption(text string) (rueidis.ClientOption, error) {
 	if u.Scheme == "unix" && u.Path == "" || u.Scheme != "unix" && u.Host == "" {
 		return none, errURL
 	}
+	co.InitAddress = co.InitAddress[:1]
+	for _, more := range q["addr"] {
+		addr, ok := address(more)
+		if !ok {
+			return none, badParameter("addr")
+		}
+		co.InitAddress = append(co.InitAddress, addr)
+	}
 	co.Sentinel.Username, co.Sentinel.Password = q.Get("sentinel_username"), q.Get("sentinel_password")
-	if co.Sentinel.MasterSet != "" && co.TLSConfig != nil {
-		co.Sentinel.TLSConfig = co.TLSConfig
+	if co.TLSConfig != nil {
+		co.DialCtxFn = dialNamed
+		if co.Sentinel.MasterSet != "" {
+			co.Sentinel.TLSConfig = co.TLSConfig
+		}
 	}
 	if co.ConnWriteTimeout == 0 {
 		co.ConnWriteTimeout = writeTimeout
 	}
 	return co, nil
+}
+
+// checkParameters finds what rueidis would pass over: a parameter that it does not know, or
+// a value that it takes for none.
+func checkParameters(u *url.URL, q url.Values) error {
+	for name, values := range q {
+		if !slices.Contains(parameters, name) {
+			return fmt.Errorf("redisstore: the URL has a parameter that is not known: use %s", strings.Join(parameters, ", "))
+		}
+		value, ok := values[0], true
+		switch name {
+		case "addr":
+			ok = u.Scheme != "unix"
+		case "db":
+			ok = u.Scheme == "unix" || strings.Trim(u.Path, "/") == ""
+		case "dial_timeout", "write_timeout":
+			d, err := time.ParseDuration(value)
+			ok = err == nil && d > 0
+		case "client_cache", "max_retries":
+			ok = value == "0"
+		case "protocol":
+			ok = value == "2" || value == "3"
+		case "skip_verify":
+			ok = u.Scheme == "rediss" || u.Scheme == "valkeys"
+		case "sentinel_username", "sentinel_password":
+			ok = q.Get("master_set") != ""
+		}
+		if !ok || len(values) > 1 && name != "addr" {
+			return badParameter(name)
+		}
+	}
+	return nil
+}
+
+// badParameter does not say what was there: it may be a password in the wrong place.
+func badParameter(name string) error {
+	return fmt.Errorf("redisstore: the URL's parameter %s is not understood, is there twice, or does not fit the rest: "+
+		"durations are positive, as in 3s; client_cache and max_retries can be 0, protocol 2 or 3; addr is HOST:PORT; "+
+		"db is for a URL without /DATABASE, skip_verify for rediss, and sentinel_... go with master_set", name)
+}
+
+// address reads HOST:PORT, where the port may be missing. rueidis takes a host without one
+// for the URL's own, once more.
+func address(text string) (addr string, ok bool) {
+	u, err := url.Parse("redis://" + text)
+	if err != nil || u.User != nil || u.Host != text || u.Hostname() == "" {
+		return "", false
+	}
+	if strings.Contains(u.Hostname(), ":") && text[0] != '[' {
+		return "", false
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379")), true
+}
+
+// dialNamed is DialTCP, and asks each server for a certificate of the name by which it was
+// dialled. rueidis has all of them show one for the URL's first host. That remains for
+// addresses without a name, which are mostly what nodes say of each other.
+func dialNamed(ctx context.Context, addr string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+	if host, _, err := net.SplitHostPort(addr); err == nil && config != nil {
+		if net.ParseIP(host) == nil || net.ParseIP(config.ServerName) != nil {
+			config = config.Clone()
+			config.ServerName = host
+		}
+	}
+	return DialTCP(ctx, addr, dialer, config)
 }
 
 // dial makes a client, which rueidis does without a context.
