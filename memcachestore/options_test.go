@@ -25,6 +25,11 @@ func TestListsThatAreNotUnderstood(t *testing.T) {
 		{[]string{"a:70000"}, "is not understood"},
 		{[]string{":11211"}, "is not understood"},
 		{[]string{"user@a"}, "is not understood"},
+		{[]string{"user:hunter2@a"}, "is not understood"},
+		{[]string{"memcached://user:hunter2@a:11211"}, "is not understood"},
+		{[]string{"a:b:c"}, "is not understood"},
+		{[]string{"10.0.0.1:11211:11212"}, "is not understood"},
+		{[]string{"[a:1]"}, "is not understood"},
 		{[]string{"a b"}, "is not understood"},
 		{[]string{"a\r\nflush_all"}, "is not understood"},
 		{[]string{"a\x00"}, "is not understood"},
@@ -38,8 +43,11 @@ func TestListsThatAreNotUnderstood(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%q: %v, want %q", tc.list, err, tc.want)
 		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error shows a password: %v", err)
+		}
 	}
-	for _, list := range [][]string{{"a"}, {"a:1"}, {"127.0.0.1"}, {"::1"}, {"[::1]"}, {"[::1]:1"}, {"/run/memcached.sock"}, {"a", "b", "a:1"}} {
+	for _, list := range [][]string{{"a"}, {"a:1"}, {"127.0.0.1"}, {"::1"}, {"fe80::1%eth0"}, {"[::1]"}, {"[::1]:1"}, {"/run/memcached.sock"}, {"a", "b", "a:1"}} {
 		s, err := memcachestore.Open(list, &memcachestore.Options{Generation: "1"})
 		if err != nil {
 			t.Errorf("%q: %v", list, err)

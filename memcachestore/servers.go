@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,11 @@ func parseServers(list []string) (servers, error) {
 
 func parseServer(text string) (*server, error) {
 	bad := fmt.Errorf("memcachestore: the server %.80q is not understood: write host:port, or the path of a Unix socket", text)
+	if strings.Contains(text, "@") {
+		// What is before it may be a password, which is not for errors.
+		bad = errors.New("memcachestore: a server with an @ in its name is not understood: write host:port, or the path of a Unix socket, " +
+			"and no password, which the client has no use for")
+	}
 	if strings.HasPrefix(text, "/") {
 		return &server{"unix", text}, nil
 	}
@@ -69,6 +75,9 @@ func parseServer(text string) (*server, error) {
 		if host, port, err = net.SplitHostPort(text); err != nil {
 			return nil, bad
 		}
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
+		return nil, bad // two ports, say
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 || host == "" || strings.ContainsFunc(host, func(c rune) bool {
