@@ -139,6 +139,7 @@ func (a *attempt) swap(ctx context.Context, h held, next *beaker.Record) (done b
 // end ends the session of a sign-in that comes too late. Who has no right to a session
 // cannot have it ended, so the proof is compared with the record as it is.
 func (a *attempt) end(ctx context.Context, h held) error {
+	doubts := 0
 	for fresh := a.fresh; ; fresh = false {
 		if !fresh {
 			var err error
@@ -152,8 +153,12 @@ func (a *attempt) end(ctx context.Context, h held) error {
 		switch err := a.s.expire(ctx, h); {
 		case err == nil, errors.Is(err, memcache.ErrCacheMiss):
 			return beaker.ErrRevoked
-		case errors.Is(err, memcache.ErrCASConflict), judge(err) == unknown:
-			// It has changed, or that is not known: look again.
+		case errors.Is(err, memcache.ErrCASConflict):
+			// It has changed: look again.
+		case judge(err) == unknown:
+			if doubts++; doubts > maxDoubts {
+				return a.s.uncertain(ctx, opApply, err)
+			}
 		default:
 			return a.s.failed(ctx, opApply, err)
 		}
