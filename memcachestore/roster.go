@@ -2,12 +2,14 @@ package memcachestore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -50,6 +52,9 @@ const (
 	// maxSessions is how many sessions of a subject are kept track of. With one more, the
 	// session that would end first is over: each Load reads the whole roster.
 	maxSessions = 1000
+	// lookBatch is how many of these are looked for before one is over: Delete leaves the
+	// names of those that it has ended.
+	lookBatch = 50
 	// keepMark is how long it is remembered that a subject was revoked.
 	keepMark = 24 * time.Hour
 	// keepEntry is how long after its deadline a session stays: the clock of whoever
@@ -142,6 +147,28 @@ func (r roster) with(subject string, key beaker.RecordKey, deadline, now beaker.
 	}
 	b = append(b, key[:]...)
 	return binary.BigEndian.AppendUint64(b, uint64(deadline))
+}
+
+// crowded reports whether there is no room for one session more.
+func (r roster) crowded(key beaker.RecordKey, now beaker.Millis, most int) bool {
+	n := 0
+	for e := r.entries(); len(e) > 0; e = e[entryBytes:] {
+		if [keyBytes]byte(e) != key && now < deadlineOf(e).Add(keepEntry) {
+			n++
+		}
+	}
+	return n >= max(most, 1)
+}
+
+// firstToEnd returns those n sessions that would end first.
+func (r roster) firstToEnd(n int) []beaker.RecordKey {
+	all := slices.Collect(slices.Chunk(r.entries(), entryBytes))
+	slices.SortStableFunc(all, func(a, b []byte) int { return cmp.Compare(deadlineOf(a), deadlineOf(b)) })
+	keys := make([]beaker.RecordKey, min(n, len(all)))
+	for i := range keys {
+		keys[i] = beaker.RecordKey(all[i][:keyBytes])
+	}
+	return keys
 }
 
 func withoutFirstToEnd(b []byte) []byte {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bradfitz/gomemcache/memcache"
+
 	"github.com/seed12c5fab1/beaker"
 )
 
@@ -26,6 +28,7 @@ import (
 
 // enroll puts a session into a subject's roster, or is ErrRevoked.
 func (s *Store) enroll(ctx context.Context, op, subject string, r roster, rec *beaker.Record, began, now beaker.Millis) error {
+	var gone map[beaker.RecordKey]bool // nil: nobody has looked
 	return s.changeRoster(ctx, op, subject, r, now, func(r roster) ([]byte, error) {
 		if r.refuses(began, now) {
 			return nil, beaker.ErrRevoked
@@ -33,8 +36,37 @@ func (s *Store) enroll(ctx context.Context, op, subject string, r roster, rec *b
 		if e := r.entry(rec.Key()); e != nil && deadlineOf(e) >= deadline(rec) {
 			return nil, nil
 		}
+		if r.crowded(rec.Key(), now, s.sessions()) {
+			if gone == nil {
+				gone = s.gone(ctx, r.firstToEnd(lookBatch))
+			}
+			r.raw = r.without(subject, now, func(key beaker.RecordKey) bool { return gone[key] })
+		}
 		return r.with(subject, rec.Key(), deadline(rec), now, s.sessions()), nil
 	})
+}
+
+// gone returns which of some sessions are not there. A session is there before a roster
+// names it, and no key is used twice: what is gone stays so.
+func (s *Store) gone(ctx context.Context, keys []beaker.RecordKey) map[beaker.RecordKey]bool {
+	out := map[beaker.RecordKey]bool{}
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = s.sessionKey(key)
+	}
+	var items map[string]*memcache.Item
+	if err := s.read(ctx, func() (err error) {
+		items, err = s.client.GetMulti(names)
+		return err
+	}); err != nil {
+		return out // that a server says nothing does not mean that it has nothing
+	}
+	for i, key := range keys {
+		if items[names[i]] == nil {
+			out[key] = true
+		}
+	}
+	return out
 }
 
 // extend gives a session in a roster a later deadline, or is ErrNotFound. It comes before
