@@ -20,19 +20,24 @@ type cost struct{ allocs, bytes, trips int }
 // costs are the same on every machine, but for a few that a driver, or a table that
 // grows, has now and then: hence a little room. A change that makes one smaller should
 // make it smaller here too; one that makes it larger needs a reason.
+//
+// Some need more room, since they depend on how many requests a busy machine gets to in
+// a sample: files make folders for the first sessions, and a copy in the cache is there
+// from a session's second read on, and decoded from its third. A change with the cache
+// took 56 to 63 allocations in ten runs.
 var costs = map[string][7]cost{
 	// untouched, read, increment, create, read of 20, sign in, read with a touch
 	"memory/beaker":          {{2, 432, 0}, {3, 962, 1}, {8, 1852, 2}, {14, 2100, 1}, {3, 962, 1}, {20, 3000, 2}, {5, 1468, 2}},
 	"cookie/beaker":          {{2, 432, -1}, {11, 3182, -1}, {24, 7086, -1}, {21, 5000, -1}, {11, 7327, -1}, {33, 8812, -1}, {21, 6625, -1}},
 	"cookie/beaker, Revoker": {{2, 432, -1}, {15, 3574, -1}, {32, 7868, -1}, {21, 5002, -1}, {15, 7721, -1}, {50, 10641, -1}, {29, 7409, -1}},
-	"file/beaker":            {{2, 432, 0}, {8, 1560, 1}, {58, 5200, 2}, {93, 6256, 1}, {8, 3450, 1}, {112, 8700, 2}, {56, 4850, 2}},
-	"file/beaker, NoSync":    {{2, 432, 0}, {8, 1560, 1}, {53, 5000, 2}, {83, 5909, 1}, {8, 3450, 1}, {100, 8300, 2}, {51, 4650, 2}},
-	"sqlite/beaker":          {{2, 432, 0}, {47, 3776, 1}, {81, 6870, 2}, {47, 4543, 1}, {47, 7837, 1}, {130, 10058, 2}, {76, 5979, 2}},
+	"file/beaker":            {{2, 432, 0}, {8, 1560, 1}, {58, 5200, 2}, {80, 5400, 1}, {8, 3450, 1}, {112, 8700, 2}, {56, 4850, 2}},
+	"file/beaker, NoSync":    {{2, 432, 0}, {8, 1560, 1}, {53, 5000, 2}, {75, 5200, 1}, {8, 3450, 1}, {100, 8300, 2}, {51, 4650, 2}},
+	"sqlite/beaker":          {{2, 432, 0}, {37, 2980, 1}, {72, 5990, 2}, {46, 4420, 1}, {37, 6930, 1}, {115, 8410, 2}, {66, 5130, 2}},
 	"postgresql/beaker":      {{2, 432, 0}, {45, 4071, 1}, {81, 8469, 2}, {47, 5681, 1}, {45, 8128, 1}, {125, 12580, 3}, {75, 6804, 2}},
 	"mariadb/beaker":         {{2, 432, 0}, {40, 3011, 1}, {72, 5927, 2}, {44, 4321, 1}, {40, 5000, 1}, {118, 8924, 3}, {69, 5203, 2}},
-	"redis/beaker":           {{2, 432, 0}, {31, 3568, 1}, {47, 5382, 2}, {32, 3336, 1}, {69, 13357, 1}, {71, 7059, 3}, {43, 5192, 2}},
-	"redis/beaker, cached":   {{2, 432, 0}, {7, 1180, 0}, {66, 6652, 2}, {32, 3310, 1}, {7, 1180, 0}, {95, 8544, 3}, {65, 6697, 2}},
-	"memcached/beaker":       {{2, 432, 0}, {15, 2384, 1}, {28, 4043, 2}, {23, 2890, 1}, {15, 6445, 1}, {54, 9140, 4}, {25, 3637, 2}},
+	"redis/beaker":           {{2, 432, 0}, {22, 2990, 1}, {31, 4220, 2}, {23, 2760, 1}, {61, 12500, 1}, {56, 5900, 3}, {28, 4040, 2}},
+	"redis/beaker, cached":   {{2, 432, 0}, {5, 1150, 0}, {66, 6420, 2}, {30, 3240, 1}, {6, 1500, 0}, {94, 8230, 3}, {65, 6510, 2}},
+	"memcached/beaker":       {{2, 432, 0}, {13, 2320, 1}, {27, 3930, 2}, {22, 2870, 1}, {13, 6260, 1}, {54, 8750, 4}, {24, 3540, 2}},
 }
 
 // The allocations are the client's and the driver's too, some of which come and go: the
