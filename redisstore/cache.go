@@ -167,7 +167,6 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey) (*beaker.
 		}
 		a := s.doCached(ctx, read, s.cache.ttl)
 		err := a.err
-		var answer *rueidis.RedisError
 		switch {
 		case err == nil:
 			rec := last.rec
@@ -179,7 +178,7 @@ func (s *Store) loadCached(ctx context.Context, key *beaker.RecordKey) (*beaker.
 			if f == (floor{}) || rec != nil && rec.Version() >= f.version && rec.Touched() >= f.touched {
 				return rec, err
 			}
-		case errors.As(err, &answer) || ended(ctx) != nil:
+		case isAnswer(err) || ended(ctx) != nil:
 			return nil, s.failed(ctx, "load", err)
 		}
 		// A copy from before a change, or a connection that broke: rueidis repeats plain

@@ -43,6 +43,12 @@ var remedies = map[string]string{
 // script that the user may not use. What came before it in the script was performed.
 var scriptRights = regexp.MustCompile("^(The user executing the script can't run this command|ACL failure in script)")
 
+// isAnswer reports whether an error is what Redis has answered.
+func isAnswer(err error) bool {
+	var answer *rueidis.RedisError
+	return errors.As(err, &answer)
+}
+
 // codeOf returns the word that an answer of Redis begins with; "" if err is not one.
 func codeOf(err error) string {
 	var answer *rueidis.RedisError
