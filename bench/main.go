@@ -76,7 +76,7 @@ func command(ctx context.Context) error {
 	short := flag.Bool("short", false, "do everything once, to see that it is right; its times mean nothing")
 	flag.StringVar(&o.out, "o", "", "a folder for raw results and the chart")
 	cpu := flag.Bool("cpu", false, "in process, compare processor time: on a machine that does much else it varies least")
-	much := flag.Bool("scale", false, "measure with much of everything instead, for half an hour: parts keys, concurrency, memory, files, sqlite, postgresql")
+	much := flag.Bool("scale", false, "measure with much of everything instead, for half an hour: parts keys, concurrency, memory, files, sqlite, postgresql, mariadb")
 	flag.Parse()
 	o.effort = full
 	if *short {

@@ -55,6 +55,18 @@ func (s *Store) Load(ctx context.Context, key beaker.RecordKey) (*beaker.Record,
 }
 
 func (s *Store) load(ctx context.Context, key beaker.RecordKey) (*beaker.Record, error) {
+	if !s.e.keepStatements && !s.notRaw.Load() {
+		rec, bad, err := s.loadRaw(ctx, key)
+		switch {
+		case errors.Is(err, errNotRaw):
+		case err != nil:
+			return nil, s.failed(ctx, s.q.load.op, err)
+		case rec == nil && bad == nil:
+			return nil, beaker.ErrNotFound
+		default:
+			return rec, bad
+		}
+	}
 	var rec *beaker.Record
 	var bad error
 	n, err := s.read(ctx, s.q.load, func(_ int, rows *sql.Rows) error {

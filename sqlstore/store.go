@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed12c5fab1/beaker"
 )
@@ -50,6 +51,8 @@ type Store struct {
 	q  *queries
 
 	owner string // of leases
+
+	notRaw atomic.Bool // loadRaw met errNotRaw
 
 	// Each method holds mu for reading, so that Close waits for those under way, and
 	// what is called meanwhile finds it locked.

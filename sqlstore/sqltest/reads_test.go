@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -117,5 +119,65 @@ func TestForeignRowIsRefused(t *testing.T) {
 		if swapped < 3 {
 			t.Fatalf("the hook swapped %d times", swapped)
 		}
+	})
+}
+
+// A connection that ends is not an answer without a row: that would end the session.
+func TestBrokenReadIsNotNoSession(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
+		rec := created(t, s, newMeta())
+		for _, broken := range []error{io.ErrUnexpectedEOF, fmt.Errorf("read: %w", io.EOF), errors.New("lost")} {
+			for _, at := range []int{0, 1} { // before the row, and when it was read
+				met := 0
+				spy.hookRows(func(_ string, i int) error {
+					if i == at {
+						met++
+						return broken
+					}
+					return nil
+				})
+				if got, err := s.Load(t.Context(), rec.Key()); got != nil || err == nil || errors.Is(err, beaker.ErrNotFound) || met != 1 {
+					t.Errorf("Load, broken at %d by %v %d times: %v, %v; want another error than ErrNotFound", at, broken, met, got != nil, err)
+				}
+			}
+		}
+	})
+}
+
+// Load asks a driver that keeps statements without database/sql. Where it does not
+// answer plainly, database/sql does the rest.
+func TestLoadThroughDatabaseSQL(t *testing.T) {
+	e := engines[1]
+	if e.dialect != sqlstore.PostgreSQL {
+		t.Fatalf("the second engine is %s", e.name)
+	}
+	t.Run("statements must be prepared", func(t *testing.T) {
+		p := newPlace(t, e)
+		db, spy := p.spied(t)
+		s := p.storeOn(t, db)
+		rec := created(t, s, newMeta())
+		asked := 0
+		spy.hook(func(string, []driver.NamedValue) error {
+			if asked++; asked <= 2 { // by the store, and by database/sql
+				return driver.ErrSkip
+			}
+			return nil
+		}, nil)
+		loaded(t, s, rec.Key())
+		spy.take()
+		loaded(t, s, rec.Key())
+		if trips := spy.take(); len(trips) != 1 {
+			t.Errorf("the next Load takes %q, want one round trip", trips)
+		}
+	})
+	t.Run("another type", func(t *testing.T) {
+		p := newPlace(t, e)
+		db := p.open(t)
+		rec := created(t, p.storeOn(t, db), newMeta())
+		mustExec(t, db, "ALTER TABLE "+p.quoted("")+` ALTER "accessed" TYPE numeric`)
+		loaded(t, p.store(t), rec.Key())
 	})
 }

@@ -54,6 +54,7 @@ func Run(ctx context.Context, env contest.Env, sizes Sizes, match func(part stri
 		{"files", r.files},
 		{"sqlite", r.sqlite},
 		{"postgresql", r.postgresql},
+		{"mariadb", r.mariadb},
 	} {
 		if !match(part.name) {
 			continue
